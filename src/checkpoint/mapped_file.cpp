@@ -1,0 +1,54 @@
+#include "checkpoint/mapped_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "lowp/error.h"
+
+namespace lowp::checkpoint {
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    throw Error(fmt::format("[read] cannot open '{}': {}", path.string(), std::strerror(errno)));
+  }
+  struct stat status {};
+  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(file);
+    throw Error(fmt::format("[read] '{}' is not a regular file", path.string()));
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size != 0) {  // mmap refuses a length of 0
+    void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (address == MAP_FAILED) {
+      const int error = errno;
+      ::close(file);
+      throw Error(fmt::format("[read] cannot map '{}', {} bytes: {}", path.string(), size,
+                              std::strerror(error)));
+    }
+    bytes_ = {static_cast<const std::byte*>(address), size};
+  }
+  ::close(file);
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+}  // namespace lowp::checkpoint

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "formats/mapping.h"
+#include "kernels/runtime/dispatch.h"
+#include "kernels/runtime/matrix.h"
+#include "kernels/runtime/parallel.h"
+
+namespace lowp::kernels {
+
+// Affine int8 with one scale a block (numerics 3.1 to 3.3): codes in [-128, 127],
+// x ~ (codes - zero_point) * scale.
+struct QuantizeInt8Args {
+  Matrix x;                 // (rows, cols)
+  Block block;              // per row, per tensor or per group
+  Mapping mapping;          // kSymmetric, kSymmetricNoClippingError, kAsymmetric
+  DType scale_dtype;        // kF32, kBF16, kF16: arithmetic and rounding of the scale
+  float epsilon;            // smallest scale
+  std::int8_t* codes;       // (rows, cols), contiguous
+  float* scale;             // (rows / block.rows, cols / block.cols), values of scale_dtype
+  std::int8_t* zero_point;  // as scale; nullptr if symmetric
+  const ParallelFor* parallel;
+};
+
+void quantize_int8(const QuantizeInt8Args& args);
+
+// Best first; the reference is last. Tests and benchmarks run each of them.
+std::span<const Implementation<QuantizeInt8Args>> quantize_int8_implementations();
+
+}  // namespace lowp::kernels

@@ -1,0 +1,93 @@
+#include "schemes/scheme.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <vector>
+
+#include "lowp/error.h"
+
+namespace lowp {
+namespace {
+
+using enum WeightFormat;
+using G = Granularity;
+using A = ActivationFormat;
+
+// numerics 3.3, 4.1, 5, 6; the names are compressed-tensors' presets where it has one.
+constexpr std::array kSchemes{
+    Scheme{"W8A8", kInt8, G::kRow, 0, Mapping::kSymmetric, A::kInt8Row,
+           "int8 weights per row, int8 activations per token"},
+    Scheme{"W8A16", kInt8, G::kRow, 0, Mapping::kSymmetric, A::kNone, "int8 weights per row"},
+    Scheme{"W4A16", kInt4, G::kGroup, 128, Mapping::kSymmetric, A::kNone,
+           "int4 weights per group, symmetric"},
+    Scheme{"W4A16_ASYM", kInt4, G::kGroup, 128, Mapping::kAsymmetric, A::kNone,
+           "int4 weights per group, integer zero point"},
+    Scheme{"W4A16_FLOAT_ZERO", kInt4, G::kGroup, 128, Mapping::kFloatZero, A::kNone,
+           "int4 weights per group, float zero; in memory only"},
+    Scheme{"FP8", kFp8, G::kTensor, 0, Mapping::kSymmetric, A::kFp8Tensor,
+           "float8 weights and activations, one scale a tensor"},
+    Scheme{"FP8_DYNAMIC", kFp8, G::kRow, 0, Mapping::kSymmetric, A::kFp8Row,
+           "float8 weights per row, float8 activations per token"},
+    Scheme{"FP8_BLOCK", kFp8, G::kBlock128, 0, Mapping::kSymmetric, A::kFp8Group128,
+           "float8 weights per 128x128 block, activations per 1x128"},
+    Scheme{"FP8_WEIGHT_ONLY", kFp8, G::kRow, 0, Mapping::kSymmetric, A::kNone,
+           "float8 weights per row"},
+    Scheme{"MXFP8", kMxfp8, G::kGroup, 32, Mapping::kSymmetric, A::kMxfp8,
+           "MXFP8 weights and activations"},
+    Scheme{"MXFP4", kMxfp4, G::kGroup, 32, Mapping::kSymmetric, A::kNone, "MXFP4 weights"},
+    Scheme{"NVFP4", kNvfp4, G::kGroup, 16, Mapping::kSymmetric, A::kNone, "NVFP4 weights"},
+};
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string fitting_groups(std::int64_t k) {
+  std::vector<std::int64_t> groups;
+  for (std::int64_t g = 256; g >= 16; g /= 2) {
+    if (k % g == 0) groups.push_back(g);
+  }
+  return groups.empty() ? "none of 16 to 256" : fmt::format("{}", fmt::join(groups, ", "));
+}
+
+}  // namespace
+
+std::span<const Scheme> schemes() { return kSchemes; }
+
+const Scheme& scheme_from_name(std::string_view name) {
+  const auto* found = std::ranges::find(kSchemes, name, &Scheme::name);
+  if (found != kSchemes.end()) return *found;
+  std::vector<std::string_view> names;
+  for (const Scheme& scheme : kSchemes) names.push_back(scheme.name);
+  const auto nearest = *std::ranges::min_element(
+      names, {}, [&](std::string_view known) { return edit_distance(known, name); });
+  throw Error(
+      fmt::format("[scheme] unknown scheme, got '{}', did you mean '{}'? expected one of {}", name,
+                  nearest, fmt::join(names, ", ")));
+}
+
+std::string why_not(const Scheme& scheme, std::int64_t n, std::int64_t k) {
+  if (n == 0 || k == 0) return fmt::format("the weight is empty: ({}, {})", n, k);
+  if (scheme.granularity == Granularity::kGroup && k % scheme.group_size != 0) {
+    return fmt::format("its {} columns are not a multiple of the group of {}; groups that fit: {}",
+                       k, scheme.group_size, fitting_groups(k));
+  }
+  return "";
+}
+
+}  // namespace lowp

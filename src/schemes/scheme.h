@@ -1,0 +1,51 @@
+// The quantization schemes by the names that compressed-tensors gives them: what a scheme does to a
+// weight and to the activations. Torch-free: the command, the C++ API and the checkpoint writer all
+// read this one table.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "formats/dtype.h"
+#include "formats/mapping.h"
+
+namespace lowp {
+
+enum class WeightFormat : std::uint8_t { kInt8, kInt4, kFp8, kMxfp8, kMxfp4, kNvfp4 };
+
+// Which values share a scale.
+enum class Granularity : std::uint8_t { kTensor, kRow, kGroup, kBlock128 };
+
+// What happens to the activations before the product. All are dynamic.
+enum class ActivationFormat : std::uint8_t {
+  kNone,
+  kInt8Row,
+  kFp8Tensor,
+  kFp8Row,
+  kFp8Group128,
+  kMxfp8
+};
+
+struct Scheme {
+  std::string_view name;  // "W4A16"
+  WeightFormat weight;
+  Granularity granularity;
+  std::int64_t group_size;  // along K; 0 unless granularity is kGroup
+  Mapping mapping;          // of the integer formats
+  ActivationFormat activation;
+  std::string_view summary;  // one line for --help
+};
+
+// W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, FP8, FP8_DYNAMIC, FP8_BLOCK, FP8_WEIGHT_ONLY,
+// MXFP8, MXFP4, NVFP4.
+std::span<const Scheme> schemes();
+
+// Throws lowp::Error that lists the known names and the nearest one.
+const Scheme& scheme_from_name(std::string_view name);
+
+// Empty if the scheme fits a weight of (n, k), otherwise why not, with the group sizes that fit.
+std::string why_not(const Scheme& scheme, std::int64_t n, std::int64_t k);
+
+}  // namespace lowp

@@ -1,0 +1,73 @@
+# Every target does its own set-up; `make help` lists them.
+PRESET ?= release
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PYTHON := .venv/bin/python
+LOWP := build/$(PRESET)/lowp
+CONFIGURE_FLAGS :=
+ifdef CUDA
+CONFIGURE_FLAGS += -DLOWP_CUDA=ON
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build core test test-core test-sanitized test-exhaustive test-gpu demo bench \
+        bench-gpu format lint clean install
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup: ## Install Debian packages, the virtual environment, with CUDA=1 the CUDA compiler
+	@scripts/setup.sh system python $(if $(CUDA),cuda)
+
+build: setup ## Build the command at build/release/lowp (CUDA=1: with the CUDA kernels)
+	cmake --preset $(PRESET) $(CONFIGURE_FLAGS)
+	cmake --build --preset $(PRESET) -j $(JOBS)
+
+core: ## Build formats, kernels, checkpoints and the torch-free command, without torch
+	@scripts/setup.sh system
+	cmake --preset core
+	cmake --build --preset core -j $(JOBS)
+
+test: build model ## Run every test that needs no GPU
+	ctest --preset $(PRESET) -j $(JOBS)
+	LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q tests/oracle tests/docs
+
+test-core: core ## Test the build without torch
+	ctest --preset core -j $(JOBS)
+
+test-sanitized: ## Test the torch-free layers under ASan, UBSan and TSan
+	@scripts/setup.sh system
+	cmake --preset asan && cmake --build --preset asan -j $(JOBS) && ctest --preset asan -j $(JOBS)
+	cmake --preset tsan && cmake --build --preset tsan -j $(JOBS) && ctest --preset tsan -j $(JOBS)
+
+test-exhaustive: build ## Compare the conversions over all 2^32 fp32 inputs (minutes)
+	LOWP_EXHAUSTIVE=1 LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q tests/oracle/test_formats.py
+
+test-gpu: ## Test the CUDA kernels; needs a Hopper GPU, nvcc and a Python with torch, nothing else
+	scripts/gpu.sh test
+
+bench-gpu: ## Measure the CUDA kernels; results to bench/results
+	scripts/gpu.sh bench
+
+model:
+	@scripts/setup.sh system python model
+.PHONY: model
+
+demo: build model ## Import, quantize, evaluate and generate with a real model; report and table
+	$(PYTHON) scripts/demo.py --lowp $(LOWP) --model models/smollm2-135m-instruct.gguf \
+	  --text models/jargon.txt --out out/demo
+
+bench: build model ## Measure kernels, the quantize command and decoding; results to bench/results
+	$(PYTHON) bench/run.py --build build/$(PRESET)
+
+format: ## Format the sources
+	@scripts/lint.py --format
+
+lint: build ## clang-format, clang-tidy, and the project's own rules
+	@scripts/lint.py --build build/$(PRESET)
+
+install: build ## Install to PREFIX (default /usr/local)
+	cmake --install build/$(PRESET) --prefix $(PREFIX)
+
+clean: ## Remove what was built; the virtual environment and the model stay
+	rm -rf build out

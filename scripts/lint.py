@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""The lint: clang-format, clang-tidy, and rules of this project. Unchanged files are not checked again.
+
+  lint.py --format          rewrite the sources in the project's format
+  lint.py --build DIR       check everything; DIR holds compile_commands.json
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_LINES = 800
+MEDIAN_LINES = 200
+SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")
+
+
+def tracked_files():
+    """Files that git tracks or would track."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in listing.splitlines() if (ROOT / line).is_file()]
+
+
+def check_format(files, rewrite):
+    mode = ["-i"] if rewrite else ["--dry-run", "--Werror"]
+    return subprocess.run(["clang-format-14", *mode, *map(str, files)], cwd=ROOT).returncode == 0
+
+
+def check_lengths(files):
+    counts = sorted(len(path.read_text(errors="replace").splitlines()) for path in files)
+    ok = True
+    for path in files:
+        lines = len(path.read_text(errors="replace").splitlines())
+        if lines > MAX_LINES:
+            print(f"{path.relative_to(ROOT)}: {lines} lines, at most {MAX_LINES}")
+            ok = False
+    if counts and counts[len(counts) // 2] > MEDIAN_LINES:
+        print(f"median source file has {counts[len(counts) // 2]} lines, at most {MEDIAN_LINES}")
+        ok = False
+    return ok
+
+
+def project_includes(path, seen):
+    """The project's own headers that `path` includes, directly or not."""
+    if path in seen or not path.is_file():
+        return
+    seen.add(path)
+    for name in re.findall(r'#include [<"]([^>"]+)[>"]', path.read_text(errors="replace")):
+        for base in (ROOT / "src", ROOT / "include", ROOT / "tests", path.parent):
+            project_includes((base / name).resolve(), seen)
+
+
+def tidy_key(path, command):
+    """Changes with the file, its project headers, the checks and the compiler flags."""
+    seen = set()
+    project_includes(path, seen)
+    digest = hashlib.sha256(command.encode())
+    for file in sorted(seen) + [ROOT / ".clang-tidy"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def run_tidy(path, build):
+    # GCC's flags for the precompiled header mean nothing to clang.
+    command = ["clang-tidy-14", "-p", str(build), "--quiet", "--extra-arg=-Wno-unknown-warning-option"]
+    result = subprocess.run([*command, str(path)], capture_output=True, text=True)
+    return result.returncode, result.stdout
+
+
+def check_tidy(build):
+    commands = json.loads((build / "compile_commands.json").read_text())
+    cache = build / "lint"
+    cache.mkdir(exist_ok=True)
+    todo = {}
+    for entry in commands:
+        path = pathlib.Path(entry["file"])
+        if path.suffix != ".cpp" or "cmake_pch" in path.name or not path.is_relative_to(ROOT):
+            continue
+        key = cache / tidy_key(path, entry.get("command", ""))
+        if not key.exists():
+            todo[path] = key
+    ok = True
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {pool.submit(run_tidy, path, build): path for path in todo}
+        for job in concurrent.futures.as_completed(jobs):
+            code, output = job.result()
+            if code == 0:
+                todo[jobs[job]].touch()
+            else:
+                ok = False
+                print(output)
+    print(f"clang-tidy: {len(todo)} files checked")
+    return ok
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--format", action="store_true")
+    parser.add_argument("--build", type=pathlib.Path)
+    arguments = parser.parse_args()
+    files = [path for path in tracked_files() if SOURCE.search(path.name)]
+    ok = check_format(files, rewrite=arguments.format)
+    if arguments.build:
+        ok = check_lengths(files) and ok
+        ok = check_tidy(arguments.build.resolve()) and ok
+    sys.exit(0 if ok else 1)
+
+
+if __name__ == "__main__":
+    main()

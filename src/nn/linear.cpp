@@ -12,6 +12,13 @@ LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features)
 
 LinearImpl::LinearImpl(const torch::nn::LinearOptions& options) : options(options) { reset(); }
 
+LinearImpl::LinearImpl(const torch::Tensor& weight, const torch::Tensor& bias)
+    : options(weight.size(1), weight.size(0)) {
+  options.bias(bias.defined());
+  this->weight = register_parameter("weight", weight, weight.requires_grad());
+  this->bias = register_parameter("bias", bias, bias.defined() && bias.requires_grad());
+}
+
 void LinearImpl::reset() {
   weight =
       register_parameter("weight", torch::empty({options.out_features(), options.in_features()}));

@@ -13,6 +13,9 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
  public:
   LinearImpl(std::int64_t in_features, std::int64_t out_features);
   explicit LinearImpl(const torch::nn::LinearOptions& options);
+  // Takes the tensors as they are, without initializing them: weight (out_features, in_features),
+  // bias (out_features) or undefined.
+  explicit LinearImpl(const torch::Tensor& weight, const torch::Tensor& bias = {});
 
   void reset() override;
   void reset_parameters();

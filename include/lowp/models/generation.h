@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+namespace lowp::models {
+
+// How the next token is drawn. temperature 0 takes the most likely one.
+struct Sampling {
+  double temperature = 0.0;
+  std::int64_t top_k = 0;  // only the k most likely; 0: all
+  double top_p = 1.0;      // the fewest of the most likely whose probabilities sum to at least this
+  std::uint64_t seed = 0;
+};
+
+struct GenerateOptions {
+  std::int64_t max_tokens = 128;
+  Sampling sampling;
+  std::vector<std::int64_t> stop_tokens;  // generation ends before any of these
+  std::function<void(std::int64_t token)> on_token;
+};
+
+struct Generation {
+  std::vector<std::int64_t> tokens;  // the new ones; a stop token is not among them
+  bool stopped = false;              // at a stop token, not at max_tokens
+  std::int64_t prompt_tokens = 0;
+  double prompt_seconds = 0.0;  // until the first token
+  std::int64_t decode_steps = 0;
+  double decode_seconds = 0.0;  // of the decode steps, one token each
+};
+
+}  // namespace lowp::models

@@ -63,6 +63,8 @@ setup_cuda() {
   stamped cuda scripts/requirements-cuda.txt && return
   log "installing the CUDA compiler into .venv"
   .venv/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements-cuda.txt
+  # The wheels put the libraries in lib; nvcc looks in lib64.
+  for toolkit in .venv/lib/python3*/site-packages/nvidia/cu13; do ln -sfn lib "$toolkit/lib64"; done
   stamp cuda scripts/requirements-cuda.txt
 }
 

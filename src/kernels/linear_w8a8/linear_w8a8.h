@@ -18,7 +18,7 @@ struct LinearW8A8Args {
   const std::int8_t* x_zero_point;  // (M), or nullptr
   std::int64_t m;
   std::int64_t n;
-  std::int64_t k;                       // <= 131071: the sum fits int32
+  std::int64_t k;                       // <= 131071, with zero points 65793: the sum fits int32
   const std::int8_t* weight;            // (N, K), contiguous
   const float* weight_scale;            // (N)
   const std::int32_t* weight_row_sums;  // (N), sum_k weight[n,k]

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_bf16/linear_bf16.h"
+
+namespace lowp::kernels {
+
+void linear_bf16_reference(const LinearBf16Args& args);
+
+}  // namespace lowp::kernels

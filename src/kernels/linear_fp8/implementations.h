@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_fp8/linear_fp8.h"
+
+namespace lowp::kernels {
+
+void linear_fp8_reference(const LinearFp8Args& args);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_fp8_weight_only/linear_fp8_weight_only.h"
+
+namespace lowp::kernels {
+
+void linear_fp8_weight_only_reference(const LinearFp8WeightOnlyArgs& args);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_mxfp4/linear_mxfp4.h"
+
+namespace lowp::kernels {
+
+void linear_mxfp4_reference(const LinearMxfp4Args& args);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,28 @@
+#include "formats/e2m1.h"
+#include "formats/e8m0.h"
+#include "kernels/linear_common/reference_inl.h"
+#include "kernels/linear_mxfp4/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr std::int64_t kBlock = 32;
+
+}  // namespace
+
+void linear_mxfp4_reference(const LinearMxfp4Args& args) {
+  const std::int64_t k = args.x.cols;
+  const auto sum = [&](std::int64_t m, std::int64_t n) {
+    return sum_over_groups(k, kBlock, [&](std::int64_t begin, std::int64_t end) {
+      float partial = 0.0F;
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::uint8_t pair = args.weight[(n * k + i) / 2];
+        partial += element(args.x, m, i) * E2m1::to_float(i % 2 == 0 ? pair : pair >> 4);
+      }
+      return partial * E8m0::to_float(args.weight_scale[n * (k / kBlock) + begin / kBlock]);
+    });
+  };
+  reference_linear(args.out, args.bias, args.parallel, sum);
+}
+
+}  // namespace lowp::kernels

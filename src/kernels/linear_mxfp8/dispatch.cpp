@@ -1,0 +1,22 @@
+#include <array>
+
+#include "kernels/linear_mxfp8/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+const char* never(const LinearMxfp8Args&) { return nullptr; }
+
+constexpr std::array<Implementation<LinearMxfp8Args>, 1> kList{{
+    {"reference", Isa::kScalar, never, linear_mxfp8_reference},
+}};
+
+}  // namespace
+
+std::span<const Implementation<LinearMxfp8Args>> linear_mxfp8_implementations() { return kList; }
+
+void linear_mxfp8(const LinearMxfp8Args& args) {
+  choose("linear_mxfp8", linear_mxfp8_implementations(), args).run(args);
+}
+
+}  // namespace lowp::kernels

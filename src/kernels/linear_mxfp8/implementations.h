@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_mxfp8/linear_mxfp8.h"
+
+namespace lowp::kernels {
+
+void linear_mxfp8_reference(const LinearMxfp8Args& args);
+
+}  // namespace lowp::kernels

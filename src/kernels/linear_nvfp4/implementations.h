@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_nvfp4/linear_nvfp4.h"
+
+namespace lowp::kernels {
+
+void linear_nvfp4_reference(const LinearNvfp4Args& args);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_w4a16/linear_w4a16.h"
+
+namespace lowp::kernels {
+
+void linear_w4a16_reference(const LinearW4A16Args& args);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,41 @@
+#include "formats/integers.h"
+#include "kernels/linear_common/reference_inl.h"
+#include "kernels/linear_w4a16/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+int int4_code(const std::uint8_t* row, std::int64_t k) {
+  return sign_extend(k % 2 == 0 ? row[k / 2] : row[k / 2] >> 4, 4);
+}
+
+float parameter(const void* data, DType dtype, std::int64_t at) {
+  if (dtype == DType::kBF16) return Bf16::to_float(static_cast<const std::uint16_t*>(data)[at]);
+  return static_cast<const float*>(data)[at];
+}
+
+}  // namespace
+
+void linear_w4a16_reference(const LinearW4A16Args& args) {
+  const std::int64_t k = args.x.cols;
+  const std::int64_t groups = k / args.group_size;
+  const auto sum = [&](std::int64_t m, std::int64_t n) {
+    return sum_over_groups(k, args.group_size, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t group = n * groups + begin / args.group_size;
+      const int zero_point = args.zero_point == nullptr ? 0 : args.zero_point[group];
+      float partial = 0.0F;
+      float x_sum = 0.0F;
+      for (std::int64_t i = begin; i < end; ++i) {
+        const float x = element(args.x, m, i);
+        partial += x * static_cast<float>(int4_code(args.weight + n * k / 2, i) - zero_point);
+        x_sum += x;
+      }
+      const float scaled = partial * parameter(args.scale, args.scale_dtype, group);
+      if (args.zero == nullptr) return scaled;
+      return scaled + x_sum * parameter(args.zero, args.scale_dtype, group);
+    });
+  };
+  reference_linear(args.out, args.bias, args.parallel, sum);
+}
+
+}  // namespace lowp::kernels

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/linear_w8a16/linear_w8a16.h"
+
+namespace lowp::kernels {
+
+void linear_w8a16_reference(const LinearW8A16Args& args);
+
+}  // namespace lowp::kernels

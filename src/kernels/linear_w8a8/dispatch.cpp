@@ -1,0 +1,22 @@
+#include <array>
+
+#include "kernels/linear_w8a8/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+const char* never(const LinearW8A8Args&) { return nullptr; }
+
+constexpr std::array<Implementation<LinearW8A8Args>, 1> kList{{
+    {"reference", Isa::kScalar, never, linear_w8a8_reference},
+}};
+
+}  // namespace
+
+std::span<const Implementation<LinearW8A8Args>> linear_w8a8_implementations() { return kList; }
+
+void linear_w8a8(const LinearW8A8Args& args) {
+  choose("linear_w8a8", linear_w8a8_implementations(), args).run(args);
+}
+
+}  // namespace lowp::kernels

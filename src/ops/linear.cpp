@@ -1,0 +1,98 @@
+#include "ops/linear.h"
+
+#include <functional>
+#include <numeric>
+#include <vector>
+
+namespace lowp::ops {
+namespace {
+
+std::int64_t rows_of(Shape sizes) {
+  return std::accumulate(sizes.begin(), sizes.end() - 1, std::int64_t{1}, std::multiplies<>());
+}
+
+void check_activation(const Argument& x) {
+  if (!x.tensor.is_cpu()) {
+    fail(x.operation, "x is not on the CPU", "a tensor elsewhere", "a CPU tensor");
+  }
+  check_dtype(x, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+  if (x.tensor.dim() == 0) fail(x.operation, "x has no dimensions", "a scalar", "(*, K)");
+}
+
+// A matrix keeps its row stride; anything else is copied unless it is contiguous.
+bool has_even_rows(const Tensor& x) {
+  return x.is_contiguous() || (x.dim() == 2 && x.stride(1) == 1);
+}
+
+}  // namespace
+
+LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t n, std::int64_t k,
+                            const std::optional<Tensor>& bias, const Tensor& out) {
+  check_activation({operation, "x", x});
+  const Shape sizes = x.sizes();
+  if (sizes.back() != k) {
+    fail(operation, "x does not fit the weight", to_string(sizes),
+         concat({"a last dimension of ", std::to_string(k)}));
+  }
+  const std::int64_t m = rows_of(sizes);
+  LinearOperands operands{};
+  operands.x_owner = has_even_rows(x) ? x : torch::stable::contiguous(x);
+  const Tensor& even = operands.x_owner;
+  const std::int64_t x_stride = even.is_contiguous() ? k : even.stride(0);
+  operands.x = {even.const_data_ptr(), to_dtype(even.scalar_type()), m, k, x_stride};
+
+  if (bias) {
+    const Argument argument{operation, "bias", *bias};
+    check_dtype(argument, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+    check_dense(argument, bias->scalar_type(), {n});
+    operands.bias_owner = bias->scalar_type() == ScalarType::Float
+                              ? *bias
+                              : torch::stable::to(*bias, ScalarType::Float);
+    operands.bias = data<float>(*operands.bias_owner);
+  }
+
+  const Argument result{operation, "out", out};
+  check_dtype(result, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+  std::vector<std::int64_t> expected(sizes.begin(), sizes.end());
+  expected.back() = n;
+  if (!out.is_cpu() || !out.is_contiguous() ||
+      !std::equal(expected.begin(), expected.end(), out.sizes().begin(), out.sizes().end())) {
+    fail(operation, "out does not fit x and the weight",
+         concat({to_string(out.sizes()), " with strides ", to_string(out.strides())}),
+         concat(
+             {"a contiguous CPU tensor of ", to_string(Shape(expected.data(), expected.size()))}));
+  }
+  operands.out = {out.mutable_data_ptr(), to_dtype(out.scalar_type()), m, n, n};
+  return operands;
+}
+
+WeightShape check_weight(const Argument& weight, ScalarType dtype, std::int64_t values_a_byte) {
+  const Tensor& tensor = weight.tensor;
+  if (tensor.dim() != 2 || tensor.size(1) == 0) {
+    fail(weight.operation, concat({weight.name, " is not a matrix with columns"}),
+         to_string(tensor.sizes()), "two dimensions");
+  }
+  check_dense(weight, dtype, {tensor.size(0), tensor.size(1)});
+  return {tensor.size(0), tensor.size(1) * values_a_byte};
+}
+
+std::int64_t check_group_size(const Argument& scale, WeightShape weight) {
+  const Tensor& tensor = scale.tensor;
+  if (tensor.dim() != 2 || tensor.size(0) != weight.n || tensor.size(1) == 0 ||
+      weight.k % tensor.size(1) != 0) {
+    fail(scale.operation, concat({scale.name, " has the wrong shape"}), to_string(tensor.sizes()),
+         concat({"(", std::to_string(weight.n), ", groups), groups a divisor of ",
+                 std::to_string(weight.k)}));
+  }
+  return weight.k / tensor.size(1);
+}
+
+Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n) {
+  check_activation({operation, "x", x});
+  const Shape sizes = x.sizes();
+  std::vector<std::int64_t> shape(sizes.begin(), sizes.end());
+  shape.back() = n;
+  return torch::stable::new_empty(x, Shape(shape.data(), shape.size()));
+}
+
+}  // namespace lowp::ops

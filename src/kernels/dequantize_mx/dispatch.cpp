@@ -1,0 +1,22 @@
+#include <array>
+
+#include "kernels/dequantize_mx/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+const char* never(const DequantizeMxArgs&) { return nullptr; }
+
+constexpr std::array<Implementation<DequantizeMxArgs>, 1> kList{{
+    {"reference", Isa::kScalar, never, dequantize_mx_reference},
+}};
+
+}  // namespace
+
+std::span<const Implementation<DequantizeMxArgs>> dequantize_mx_implementations() { return kList; }
+
+void dequantize_mx(const DequantizeMxArgs& args) {
+  choose("dequantize_mx", dequantize_mx_implementations(), args).run(args);
+}
+
+}  // namespace lowp::kernels

@@ -1,0 +1,24 @@
+#include <array>
+
+#include "kernels/dequantize_nvfp4/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+const char* never(const DequantizeNvfp4Args&) { return nullptr; }
+
+constexpr std::array<Implementation<DequantizeNvfp4Args>, 1> kList{{
+    {"reference", Isa::kScalar, never, dequantize_nvfp4_reference},
+}};
+
+}  // namespace
+
+std::span<const Implementation<DequantizeNvfp4Args>> dequantize_nvfp4_implementations() {
+  return kList;
+}
+
+void dequantize_nvfp4(const DequantizeNvfp4Args& args) {
+  choose("dequantize_nvfp4", dequantize_nvfp4_implementations(), args).run(args);
+}
+
+}  // namespace lowp::kernels

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "kernels/quantize_int8/quantize_int8.h"
+#include "kernels/runtime/range.h"
+
+namespace lowp::kernels {
+
+void quantize_int8_reference(const QuantizeInt8Args& args);
+
+// What the codes of a block are made with.
+struct Int8Encoding {
+  float reciprocal_scale;
+  std::int32_t zero_point;
+  // Every product x * reciprocal_scale is finite and fits int32. Where it is not so (NaN, Inf, a
+  // scale that has no finite reciprocal) a block goes to the reference.
+  bool ordinary;
+};
+
+// Shared by all implementations: stores scale and zero point of block `index`.
+Int8Encoding finish_int8_block(const QuantizeInt8Args& args, std::int64_t index, Range range);
+
+void encode_int8_block_reference(const QuantizeInt8Args& args, const Span& span,
+                                 const Int8Encoding& encoding);
+
+}  // namespace lowp::kernels

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "kernels/quantize_nvfp4/quantize_nvfp4.h"
+#include "kernels/runtime/range.h"
+
+namespace lowp::kernels {
+
+void quantize_nvfp4_reference(const QuantizeNvfp4Args& args);
+
+// Shared by all implementations: the tensor's scale, which it stores, with its reciprocal, ...
+struct Nvfp4Tensor {
+  float decode;
+  float encode;
+};
+Nvfp4Tensor finish_nvfp4_tensor(const QuantizeNvfp4Args& args, float amax);
+
+// ... and the factor of block `index`, whose e4m3 scale it stores.
+float finish_nvfp4_block(const QuantizeNvfp4Args& args, const Nvfp4Tensor& tensor,
+                         std::int64_t index, float amax);
+
+// Calls body(span, tensor) for every block once the tensor's scale is known: given, or from the
+// amax of all rows. scan(span) -> Range.
+template <class Scan, class Body>
+inline void quantize_nvfp4_blocks(const QuantizeNvfp4Args& args, const Scan& scan,
+                                  const Body& body) {
+  const Matrix& x = args.x;
+  SharedRange shared;
+  if (args.static_tensor_scale == nullptr) {
+    for_each_block(args.parallel, x.rows, x.cols, {1, x.cols},
+                   [&](const Span& span) { shared.merge(scan(span)); });
+  }
+  const Nvfp4Tensor tensor = finish_nvfp4_tensor(args, shared.get().max);
+  for_each_block(args.parallel, x.rows, x.cols, {1, 16},
+                 [&](const Span& span) { body(span, tensor); });
+}
+
+}  // namespace lowp::kernels

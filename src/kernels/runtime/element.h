@@ -1,0 +1,11 @@
+#pragma once
+
+#include "kernels/runtime/matrix.h"
+
+namespace lowp::kernels {
+
+// One element of a matrix as fp32, and an fp32 value rounded once into one: for reference code.
+float load_element(const Matrix& x, std::int64_t row, std::int64_t col);
+void store_element(const MutableMatrix& out, std::int64_t row, std::int64_t col, float value);
+
+}  // namespace lowp::kernels

@@ -30,9 +30,9 @@ struct GgufTensor {
 struct GgufMetadataEntry {
   std::string key;
   GgufValueType type;
+  std::size_t offset;           // of the value in the file
   GgufValueType element_type;   // of an array
   std::uint64_t element_count;  // of an array
-  std::size_t offset;           // of the value in the file
 };
 
 // Opening checks every field of the header: counts, lengths, types, UTF-8, alignment, offsets,
@@ -56,6 +56,8 @@ class Gguf {
   nlohmann::ordered_json metadata() const;
 
  private:
+  std::uint64_t read_alignment() const;
+
   MappedFile file_;
   std::uint32_t version_ = 0;
   std::uint64_t alignment_ = 0;

@@ -13,7 +13,7 @@ constexpr int kUsage = 2;   // the command line makes no sense
 
 void add_commands(CLI::App& app) {
   // One line a command, in the order of --help.
-  static_cast<void>(app);
+  lowp::cli::add_import_command(app);
 }
 
 }  // namespace

@@ -87,6 +87,10 @@ T* mutable_data(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
+constexpr std::int64_t ceil_div(std::int64_t value, std::int64_t divisor) {
+  return (value + divisor - 1) / divisor;
+}
+
 Tensor empty(std::initializer_list<std::int64_t> shape, ScalarType dtype);
 
 }  // namespace lowp::ops

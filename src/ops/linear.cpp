@@ -1,11 +1,15 @@
 #include "ops/linear.h"
 
+#include <algorithm>
 #include <functional>
+#include <new>
 #include <numeric>
 #include <vector>
 
 namespace lowp::ops {
 namespace {
+
+constexpr std::size_t kAlignment = 64;
 
 std::int64_t rows_of(Shape sizes) {
   return std::accumulate(sizes.begin(), sizes.end() - 1, std::int64_t{1}, std::multiplies<>());
@@ -85,6 +89,44 @@ std::int64_t check_group_size(const Argument& scale, WeightShape weight) {
                  std::to_string(weight.k)}));
   }
   return weight.k / tensor.size(1);
+}
+
+void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
+                       std::int64_t block) {
+  if (weight.k % block != 0) {
+    fail(scale.operation, "the weight's columns are no multiple of the block",
+         std::to_string(weight.k), concat({"a multiple of ", std::to_string(block)}));
+  }
+  check_dense(scale, dtype, {weight.n, weight.k / block});
+}
+
+kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight) {
+  const bool known = block.size() == 2 &&
+                     ((block[0] == -1 && block[1] == -1) || (block[0] == 1 && block[1] == -1) ||
+                      (block[0] == 128 && block[1] == 128));
+  if (!known) {
+    fail(scale.operation, "weight_block is not known", to_string(block),
+         "(-1, -1), (1, -1) or (128, 128)");
+  }
+  const kernels::Block sizes = check_block(scale.operation, block, weight.n, weight.k);
+  check_dense(scale, ScalarType::Float,
+              {ceil_div(weight.n, sizes.rows), ceil_div(weight.k, sizes.cols)});
+  return sizes;
+}
+
+Workspace::Workspace(std::int64_t bytes)
+    : memory_(static_cast<std::byte*>(
+          ::operator new (static_cast<std::size_t>(bytes), std::align_val_t{kAlignment}))) {}
+
+void Workspace::Free::operator()(std::byte* memory) const {
+  ::operator delete (memory, std::align_val_t{kAlignment});
+}
+
+void define_linear(torch::stable::detail::StableLibrary& library, const char* name,
+                   const char* arguments) {
+  library.def(concat({name, "(", arguments, ") -> Tensor"}).c_str());
+  library.def(concat({name, ".out(", arguments, ", *, Tensor(a!) out) -> ()"}).c_str());
+  library.def(concat({name, ".implementation(", arguments, ") -> str"}).c_str());
 }
 
 Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n) {

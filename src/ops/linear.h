@@ -1,6 +1,9 @@
 // What every linear operator shares: y = x weight^T + bias over the last dimension of x.
 #pragma once
 
+#include <torch/csrc/stable/library.h>
+
+#include <memory>
 #include <optional>
 
 #include "ops/checks.h"
@@ -32,6 +35,34 @@ WeightShape check_weight(const Argument& weight, ScalarType dtype, std::int64_t 
 
 // The group that a scale of (N, K / group) implies.
 std::int64_t check_group_size(const Argument& scale, WeightShape weight);
+
+// A scale of (N, K / block), one byte each, of a weight whose blocks lie along K.
+void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
+                       std::int64_t block);
+
+// The float32 scale of a float8 weight; `block` is [-1, -1], [1, -1] or [128, 128].
+kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight);
+
+// Memory for the quantized activations of one call, aligned to a cache line.
+class Workspace {
+ public:
+  explicit Workspace(std::int64_t bytes);
+  template <class T>
+  T* at(std::int64_t offset) const {
+    return reinterpret_cast<T*>(memory_.get() + offset);
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+// Defines `name(arguments) -> Tensor`, `name.out(arguments, *, out) -> ()`, and
+// `name.implementation(arguments) -> str`, which tells what a call would run.
+void define_linear(torch::stable::detail::StableLibrary& library, const char* name,
+                   const char* arguments);
 
 // An output for x (*, K): (*, n) of x's dtype.
 Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n);

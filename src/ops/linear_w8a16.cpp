@@ -1,7 +1,5 @@
 #include "kernels/linear_w8a16/linear_w8a16.h"
 
-#include <torch/csrc/stable/library.h>
-
 #include "ops/linear.h"
 #include "ops/torch_pool.h"
 
@@ -55,16 +53,10 @@ std::string linear_w8a16_implementation(const Tensor& x, const Tensor& weight,
 }  // namespace
 
 // x (*, K); weight (N, K) int8; weight_scale (N, K / group) float32, one column: per row.
-// Returns (*, N) of x's dtype. `implementation` names the one that a call would run.
+// Returns (*, N) of x's dtype.
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
-  library.def(
-      "linear_w8a16(Tensor x, Tensor weight, Tensor weight_scale, Tensor? bias=None) -> Tensor");
-  library.def(
-      "linear_w8a16.out(Tensor x, Tensor weight, Tensor weight_scale, Tensor? bias=None, *, "
-      "Tensor(a!) out) -> ()");
-  library.def(
-      "linear_w8a16.implementation(Tensor x, Tensor weight, Tensor weight_scale, Tensor? "
-      "bias=None) -> str");
+  define_linear(library, "linear_w8a16",
+                "Tensor x, Tensor weight, Tensor weight_scale, Tensor? bias=None");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {

@@ -1,0 +1,74 @@
+#include "kernels/linear_nvfp4/linear_nvfp4.h"
+
+#include "ops/linear.h"
+#include "ops/torch_pool.h"
+
+namespace lowp::ops {
+namespace {
+
+constexpr char kName[] = "lowp::linear_nvfp4";
+
+constexpr std::int64_t kBlock = 16;
+
+kernels::LinearNvfp4Args check(const LinearOperands& operands, const Tensor& weight,
+                               const Tensor& weight_block_scale,
+                               const Tensor& weight_tensor_scale) {
+  check_block_scale({kName, "weight_block_scale", weight_block_scale}, ScalarType::Float8_e4m3fn,
+                    {operands.out.cols, operands.x.cols}, kBlock);
+  check_dense({kName, "weight_tensor_scale", weight_tensor_scale}, ScalarType::Float, {1});
+  return {
+      .x = operands.x,
+      .weight = data<std::uint8_t>(weight),
+      .weight_block_scale = data<std::uint8_t>(weight_block_scale),
+      .weight_tensor_scale = data<float>(weight_tensor_scale),
+      .bias = operands.bias,
+      .out = operands.out,
+      .parallel = torch_pool(),
+  };
+}
+
+void linear_nvfp4_out(const Tensor& x, const Tensor& weight, const Tensor& weight_block_scale,
+                      const Tensor& weight_tensor_scale, const std::optional<Tensor>& bias,
+                      const Tensor& out) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
+  kernels::linear_nvfp4(check(operands, weight, weight_block_scale, weight_tensor_scale));
+}
+
+Tensor linear_nvfp4(const Tensor& x, const Tensor& weight, const Tensor& weight_block_scale,
+                    const Tensor& weight_tensor_scale, const std::optional<Tensor>& bias) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const Tensor out = empty_output(kName, x, n);
+  linear_nvfp4_out(x, weight, weight_block_scale, weight_tensor_scale, bias, out);
+  return out;
+}
+
+std::string linear_nvfp4_implementation(const Tensor& x, const Tensor& weight,
+                                        const Tensor& weight_block_scale,
+                                        const Tensor& weight_tensor_scale,
+                                        const std::optional<Tensor>& bias) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
+  return kernels::choose("linear_nvfp4", kernels::linear_nvfp4_implementations(),
+                         check(operands, weight, weight_block_scale, weight_tensor_scale))
+      .name;
+}
+
+}  // namespace
+
+// NVFP4 weight-only: x (*, K); weight (N, K / 2) uint8, e2m1 pairs, even k low; weight_block_scale
+// (N, K / 16) float8_e4m3fn; weight_tensor_scale (1) float32; w = code * block_scale *
+// tensor_scale. Returns (*, N) of x's dtype.
+STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
+  define_linear(library, "linear_nvfp4",
+                "Tensor x, Tensor weight, Tensor weight_block_scale, Tensor weight_tensor_scale, "
+                "Tensor? bias=None");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
+  library.impl("linear_nvfp4", TORCH_BOX(&linear_nvfp4));
+  library.impl("linear_nvfp4.out", TORCH_BOX(&linear_nvfp4_out));
+  library.impl("linear_nvfp4.implementation", TORCH_BOX(&linear_nvfp4_implementation));
+}
+
+}  // namespace lowp::ops

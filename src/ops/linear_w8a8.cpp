@@ -1,0 +1,129 @@
+#include "kernels/linear_w8a8/linear_w8a8.h"
+
+#include "kernels/quantize_int8/quantize_int8.h"
+#include "ops/linear.h"
+#include "ops/torch_pool.h"
+
+namespace lowp::ops {
+namespace {
+
+constexpr char kName[] = "lowp::linear_w8a8";
+constexpr std::int64_t kMaxColumns = 131071;  // 128 * 128 * K fits int32
+
+// The activations' codes (M, K), scales (M) and zero points (M) of one call.
+struct Activations {
+  Activations(std::int64_t m, std::int64_t k, bool asymmetric)
+      : scale_offset(ceil_div(m * k, 64) * 64),
+        zero_point_offset(scale_offset + m * 4),
+        asymmetric(asymmetric),
+        memory(zero_point_offset + m) {}
+
+  std::int8_t* codes() const { return memory.at<std::int8_t>(0); }
+  float* scale() const { return memory.at<float>(scale_offset); }
+  std::int8_t* zero_point() const {
+    return asymmetric ? memory.at<std::int8_t>(zero_point_offset) : nullptr;
+  }
+
+  std::int64_t scale_offset;
+  std::int64_t zero_point_offset;
+  bool asymmetric;
+  Workspace memory;
+};
+
+bool check_asymmetric(std::string_view mapping) {
+  return check_choice<bool>(kName, "activation_mapping", mapping,
+                            {{"symmetric", false}, {"asymmetric", true}});
+}
+
+kernels::LinearW8A8Args check(const LinearOperands& operands, const Activations& activations,
+                              const Tensor& weight, const Tensor& weight_scale,
+                              const Tensor& weight_row_sums) {
+  const std::int64_t n = operands.out.cols;
+  const std::int64_t k = operands.x.cols;
+  if (k > kMaxColumns) {
+    fail(kName, "weight has too many columns", std::to_string(k),
+         concat({"at most ", std::to_string(kMaxColumns)}));
+  }
+  check_dense({kName, "weight_scale", weight_scale}, ScalarType::Float, {n, 1});
+  check_dense({kName, "weight_row_sums", weight_row_sums}, ScalarType::Int, {n});
+  return {
+      .x = activations.codes(),
+      .x_scale = activations.scale(),
+      .x_zero_point = activations.zero_point(),
+      .m = operands.x.rows,
+      .n = n,
+      .k = k,
+      .weight = data<std::int8_t>(weight),
+      .weight_scale = data<float>(weight_scale),
+      .weight_row_sums = data<std::int32_t>(weight_row_sums),
+      .bias = operands.bias,
+      .out = operands.out,
+      .parallel = torch_pool(),
+  };
+}
+
+// Per token, scales in fp32: what the activations' dtype would round is kept.
+void quantize(const kernels::Matrix& x, const Activations& activations) {
+  kernels::quantize_int8({
+      .x = x,
+      .block = {1, x.cols},
+      .mapping = activations.asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric,
+      .scale_dtype = DType::kF32,
+      .epsilon = 0x1p-23F,
+      .codes = activations.codes(),
+      .scale = activations.scale(),
+      .zero_point = activations.zero_point(),
+      .parallel = torch_pool(),
+  });
+}
+
+void linear_w8a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
+                     const Tensor& weight_row_sums, const std::optional<Tensor>& bias,
+                     std::string_view activation_mapping, const Tensor& out) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Char);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
+  const Activations activations(operands.x.rows, k, check_asymmetric(activation_mapping));
+  const auto args = check(operands, activations, weight, weight_scale, weight_row_sums);
+  quantize(operands.x, activations);
+  kernels::linear_w8a8(args);
+}
+
+Tensor linear_w8a8(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
+                   const Tensor& weight_row_sums, const std::optional<Tensor>& bias,
+                   std::string_view activation_mapping) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Char);
+  const Tensor out = empty_output(kName, x, n);
+  linear_w8a8_out(x, weight, weight_scale, weight_row_sums, bias, activation_mapping, out);
+  return out;
+}
+
+std::string linear_w8a8_implementation(const Tensor& x, const Tensor& weight,
+                                       const Tensor& weight_scale, const Tensor& weight_row_sums,
+                                       const std::optional<Tensor>& bias,
+                                       std::string_view activation_mapping) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Char);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
+  const Activations activations(operands.x.rows, k, check_asymmetric(activation_mapping));
+  return kernels::choose("linear_w8a8", kernels::linear_w8a8_implementations(),
+                         check(operands, activations, weight, weight_scale, weight_row_sums))
+      .name;
+}
+
+}  // namespace
+
+// x (*, K), quantized to int8 per token inside; weight (N, K) int8; weight_scale (N, 1) float32;
+// weight_row_sums (N) int32, the sums of the weight's rows; activation_mapping "symmetric" or
+// "asymmetric". Returns (*, N) of x's dtype.
+STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
+  define_linear(library, "linear_w8a8",
+                "Tensor x, Tensor weight, Tensor weight_scale, Tensor weight_row_sums, "
+                "Tensor? bias=None, str activation_mapping='symmetric'");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
+  library.impl("linear_w8a8", TORCH_BOX(&linear_w8a8));
+  library.impl("linear_w8a8.out", TORCH_BOX(&linear_w8a8_out));
+  library.impl("linear_w8a8.implementation", TORCH_BOX(&linear_w8a8_implementation));
+}
+
+}  // namespace lowp::ops

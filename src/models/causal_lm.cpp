@@ -1,0 +1,52 @@
+#include "lowp/models/causal_lm.h"
+
+#include <fmt/format.h>
+
+#include "lowp/error.h"
+#include "models/decoder.h"
+
+namespace lowp::models {
+
+CausalLMImpl::CausalLMImpl(const Config& config, torch::TensorOptions options)
+    : config_(config), decoder_(std::make_shared<DecoderImpl>(config, options)) {
+  register_module("model", decoder_);
+  const torch::Tensor head = config.tie_word_embeddings
+                                 ? decoder_->embedding()
+                                 : torch::empty({config.vocab_size, config.hidden_size}, options);
+  lm_head_ = register_module("lm_head", nn::Linear(head));
+}
+
+CausalLMImpl::~CausalLMImpl() = default;
+
+torch::ScalarType CausalLMImpl::dtype() const { return decoder_->embedding().scalar_type(); }
+
+KvCache CausalLMImpl::make_cache(std::int64_t capacity) const {
+  return KvCache(config_, capacity, decoder_->embedding().options().requires_grad(false));
+}
+
+torch::Tensor CausalLMImpl::forward(const torch::Tensor& ids, KvCache* cache, Logits logits) {
+  if (ids.dim() != 1 || ids.size(0) == 0 || ids.scalar_type() != torch::kInt64) {
+    throw Error(
+        fmt::format("[CausalLM] bad ids, got {} of {} dimensions and {} elements, expected "
+                    "int64 (T), T > 0",
+                    torch::toString(ids.scalar_type()), ids.dim(), ids.numel()));
+  }
+  const std::int64_t smallest = ids.min().item<std::int64_t>();
+  const std::int64_t largest = ids.max().item<std::int64_t>();
+  if (smallest < 0 || largest >= config_.vocab_size) {
+    throw Error(fmt::format("[CausalLM] token out of range, got {}, expected 0 to {}",
+                            smallest < 0 ? smallest : largest, config_.vocab_size - 1));
+  }
+  const std::int64_t begin = cache == nullptr ? 0 : cache->length();
+  if (cache != nullptr && begin + ids.size(0) > cache->capacity()) {
+    throw Error(fmt::format("[CausalLM] the cache is full, got {} + {} tokens, expected at most {}",
+                            begin, ids.size(0), cache->capacity()));
+  }
+  const torch::Tensor hidden = decoder_->forward(ids, begin, cache, logits == Logits::kLast);
+  if (cache != nullptr) cache->length_ = begin + ids.size(0);
+  const torch::Tensor result = lm_head_->forward(hidden);
+  const double cap = config_.final_logit_softcapping;
+  return cap > 0.0 ? torch::tanh(result / cap) * cap : result;
+}
+
+}  // namespace lowp::models

@@ -1,0 +1,193 @@
+#include "models/decoder.h"
+
+#include <fmt/format.h>
+
+#include "models/functional.h"
+
+namespace lowp::models {
+namespace {
+
+nn::Linear make_linear(std::int64_t in, std::int64_t out, bool bias, torch::TensorOptions options) {
+  return nn::Linear(torch::empty({out, in}, options),
+                    bias ? torch::empty({out}, options) : torch::Tensor());
+}
+
+std::shared_ptr<RmsNormImpl> make_norm(const Config& config, std::int64_t size,
+                                       torch::TensorOptions options) {
+  return std::make_shared<RmsNormImpl>(config, size, options);
+}
+
+}  // namespace
+
+RmsNormImpl::RmsNormImpl(const Config& config, std::int64_t size, torch::TensorOptions options)
+    : weight(register_parameter("weight", torch::empty({size}, options))),
+      eps_(config.rms_norm_eps),
+      weight_offset_(config.norm_adds_one ? 1.0 : 0.0) {}
+
+torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) const {
+  return rms_norm(x, weight, eps_, weight_offset_);
+}
+
+torch::Tensor RmsNormImpl::add_and_forward(torch::Tensor& residual,
+                                           const torch::Tensor& delta) const {
+  residual = residual + delta;
+  return forward(residual);
+}
+
+AttentionImpl::AttentionImpl(const Config& config, std::int64_t layer, torch::TensorOptions options)
+    : layer_(layer), head_dim_(config.head_dim), scale_(config.attention_scale) {
+  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t q_size = config.num_attention_heads * head_dim_;
+  const std::int64_t kv_size = config.num_key_value_heads * head_dim_;
+  const bool bias = config.qkv_bias;
+  q_proj_ = register_module("q_proj", make_linear(hidden, q_size, bias, options));
+  k_proj_ = register_module("k_proj", make_linear(hidden, kv_size, bias, options));
+  v_proj_ = register_module("v_proj", make_linear(hidden, kv_size, bias, options));
+  o_proj_ = register_module("o_proj", make_linear(q_size, hidden, config.output_bias, options));
+  if (config.qk_norm) {
+    q_norm_ = register_module("q_norm", make_norm(config, head_dim_, options));
+    k_norm_ = register_module("k_norm", make_norm(config, head_dim_, options));
+  }
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Positions& positions,
+                                     KvCache* cache) {
+  const auto heads = [&](const torch::Tensor& y) { return y.view({y.size(0), -1, head_dim_}); };
+  torch::Tensor q = heads(q_proj_->forward(x));
+  torch::Tensor k = heads(k_proj_->forward(x));
+  const torch::Tensor v = heads(v_proj_->forward(x));
+  if (q_norm_ != nullptr) {
+    q = q_norm_->forward(q);
+    k = k_norm_->forward(k);
+  }
+  q = rotate(q, positions.rotation);
+  k = rotate(k, positions.rotation);
+  const Context context = store(k, v, positions, cache);
+  return o_proj_->forward(attend(q, context, positions));
+}
+
+AttentionImpl::Context AttentionImpl::store(const torch::Tensor& k, const torch::Tensor& v,
+                                            const Positions& positions, KvCache* cache) const {
+  if (cache == nullptr) return {k.transpose(0, 1), v.transpose(0, 1)};
+  const std::int64_t end = positions.begin + positions.count;
+  torch::Tensor &keys = cache->keys(layer_), &values = cache->values(layer_);
+  keys.narrow(1, positions.begin, positions.count).copy_(k.transpose(0, 1));
+  values.narrow(1, positions.begin, positions.count).copy_(v.transpose(0, 1));
+  const std::int64_t first = positions.first_key;
+  return {keys.narrow(1, first, end - first), values.narrow(1, first, end - first)};
+}
+
+// q (T, H, D) to (T, H * D).
+torch::Tensor AttentionImpl::attend(const torch::Tensor& q, const Context& context,
+                                    const Positions& positions) const {
+  const std::optional<torch::Tensor> mask =
+      positions.mask.defined() ? std::optional(positions.mask) : std::nullopt;
+  const bool causal = !mask.has_value() && positions.count > 1;
+  const torch::Tensor out = at::scaled_dot_product_attention(
+      q.transpose(0, 1).unsqueeze(0), context.keys.unsqueeze(0), context.values.unsqueeze(0), mask,
+      /*dropout_p=*/0.0, causal, scale_, /*enable_gqa=*/true);
+  return out.squeeze(0).transpose(0, 1).reshape({q.size(0), -1});
+}
+
+MlpImpl::MlpImpl(const Config& config, torch::TensorOptions options)
+    : activation_(config.activation) {
+  const std::int64_t hidden = config.hidden_size, inner = config.intermediate_size;
+  const bool bias = config.mlp_bias;
+  gate_proj_ = register_module("gate_proj", make_linear(hidden, inner, bias, options));
+  up_proj_ = register_module("up_proj", make_linear(hidden, inner, bias, options));
+  down_proj_ = register_module("down_proj", make_linear(inner, hidden, bias, options));
+}
+
+torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
+  return down_proj_->forward(
+      gated_activation(gate_proj_->forward(x), up_proj_->forward(x), activation_));
+}
+
+DecoderLayerImpl::DecoderLayerImpl(const Config& config, std::int64_t layer,
+                                   torch::TensorOptions options)
+    : attention_(std::make_shared<AttentionImpl>(config, layer, options)),
+      mlp_(std::make_shared<MlpImpl>(config, options)) {
+  register_module("self_attn", attention_);
+  register_module("mlp", mlp_);
+  const auto norm = [&](const char* name) {
+    return register_module(name, make_norm(config, config.hidden_size, options));
+  };
+  attention_norm_ = norm("input_layernorm");
+  // Gemma gives the name that Llama has for the norm before the MLP to one after the attention.
+  if (config.sandwich_norms) {
+    attention_out_norm_ = norm("post_attention_layernorm");
+    mlp_norm_ = norm("pre_feedforward_layernorm");
+    mlp_out_norm_ = norm("post_feedforward_layernorm");
+  } else {
+    mlp_norm_ = norm("post_attention_layernorm");
+  }
+}
+
+torch::Tensor DecoderLayerImpl::forward(torch::Tensor& residual, const torch::Tensor& delta,
+                                        const Positions& positions, KvCache* cache) {
+  torch::Tensor x = delta.defined() ? attention_norm_->add_and_forward(residual, delta)
+                                    : attention_norm_->forward(residual);
+  x = attention_->forward(x, positions, cache);
+  if (attention_out_norm_ != nullptr) x = attention_out_norm_->forward(x);
+  x = mlp_->forward(mlp_norm_->add_and_forward(residual, x));
+  return mlp_out_norm_ != nullptr ? mlp_out_norm_->forward(x) : x;
+}
+
+DecoderImpl::DecoderImpl(const Config& config, torch::TensorOptions options)
+    : config_(config),
+      rotary_(config.rope, config.head_dim),
+      sliding_rotary_(config.sliding_rope, config.head_dim),
+      embedding_(register_module("embed_tokens", std::make_shared<EmbeddingImpl>())) {
+  embedding_->weight = embedding_->register_parameter(
+      "weight", torch::empty({config.vocab_size, config.hidden_size}, options));
+  const auto list = register_module("layers", std::make_shared<torch::nn::Module>());
+  for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    layers_.push_back(list->register_module(
+        fmt::to_string(i), std::make_shared<DecoderLayerImpl>(config, i, options)));
+  }
+  norm_ = register_module("norm", make_norm(config, config.hidden_size, options));
+}
+
+torch::Tensor DecoderImpl::forward(const torch::Tensor& ids, std::int64_t begin, KvCache* cache,
+                                   bool last_only) {
+  torch::Tensor residual = embed(ids), delta;
+  const Positions full = make_positions(begin, ids.size(0), false);
+  const Positions sliding =
+      config_.sliding_window > 0 ? make_positions(begin, ids.size(0), true) : full;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    delta = layers_[i]->forward(residual, delta, config_.slides[i] ? sliding : full, cache);
+  }
+  if (last_only) {
+    residual = residual.slice(0, -1);
+    delta = delta.slice(0, -1);
+  }
+  return norm_->add_and_forward(residual, delta);
+}
+
+torch::Tensor DecoderImpl::embed(const torch::Tensor& ids) const {
+  const torch::Tensor& weight = embedding_->weight;
+  const torch::Tensor hidden = weight.index_select(0, ids);
+  if (config_.embedding_scale == 1.0) return hidden;
+  // The scale is rounded to the dtype of the model first, as Gemma was trained.
+  return hidden * torch::full({}, config_.embedding_scale, weight.options());
+}
+
+// A query at position p sees keys from max(0, p - window + 1) to p.
+Positions DecoderImpl::make_positions(std::int64_t begin, std::int64_t count, bool slides) {
+  const torch::Device device = embedding_->weight.device();
+  RotaryTable& rotary = slides ? sliding_rotary_ : rotary_;
+  Positions positions{begin, count, rotary.rows(begin, count, device), {}};
+  const std::int64_t end = begin + count, window = config_.sliding_window;
+  const bool cut = slides && end > window;
+  if (count == 1) {
+    positions.first_key = cut ? end - window : 0;
+  } else if (begin > 0 || cut) {
+    const torch::Tensor queries = torch::arange(begin, end, device).unsqueeze(1);
+    const torch::Tensor keys = torch::arange(end, device).unsqueeze(0);
+    positions.mask = keys <= queries;
+    if (cut) positions.mask &= keys > queries - window;
+  }
+  return positions;
+}
+
+}  // namespace lowp::models

@@ -1,0 +1,123 @@
+// The modules of a Llama-family decoder, named as in its checkpoints. One sequence at a time:
+// T is its number of new tokens, H and KV the numbers of query and key-value heads, D the head_dim.
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "lowp/models/config.h"
+#include "lowp/models/kv_cache.h"
+#include "lowp/nn/linear.h"
+#include "models/rotary_table.h"
+
+namespace lowp::models {
+
+// What all layers of one kind (sliding or not) share in one call.
+struct Positions {
+  std::int64_t begin;  // of the first new token
+  std::int64_t count;  // T
+  Rotation rotation;   // of the new tokens
+  torch::Tensor mask;  // (T, begin + T) bool, or undefined: causal from position 0, or T = 1
+  std::int64_t first_key = 0;  // keys before it are out of every new token's window
+};
+
+// y = x / sqrt(mean(x^2) + eps) * weight, computed in fp32 (1 + weight for Gemma).
+class RmsNormImpl : public torch::nn::Module {
+ public:
+  RmsNormImpl(const Config& config, std::int64_t size, torch::TensorOptions options);
+
+  torch::Tensor forward(const torch::Tensor& x) const;  // x (*, size)
+  // residual += delta; returns the norm of the sum. `residual` may be a new tensor afterwards.
+  torch::Tensor add_and_forward(torch::Tensor& residual, const torch::Tensor& delta) const;
+
+  double eps() const { return eps_; }
+  double weight_offset() const { return weight_offset_; }
+  torch::Tensor weight;
+
+ private:
+  double eps_;
+  double weight_offset_;  // 1 for Gemma
+};
+
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(const Config& config, std::int64_t layer, torch::TensorOptions options);
+
+  // x (T, hidden_size); keys and values of the new tokens go into the cache if there is one.
+  torch::Tensor forward(const torch::Tensor& x, const Positions& positions, KvCache* cache);
+
+ private:
+  // Keys and values of all positions so far: (KV, S, D).
+  struct Context {
+    torch::Tensor keys;
+    torch::Tensor values;
+  };
+  Context store(const torch::Tensor& k, const torch::Tensor& v, const Positions& positions,
+                KvCache* cache) const;
+  torch::Tensor attend(const torch::Tensor& q, const Context& context,
+                       const Positions& positions) const;
+
+  std::int64_t layer_;
+  std::int64_t head_dim_;
+  double scale_;
+  nn::Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
+  std::shared_ptr<RmsNormImpl> q_norm_, k_norm_;  // null unless config.qk_norm
+};
+
+// down(activation(gate(x)) * up(x))
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(const Config& config, torch::TensorOptions options);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  Activation activation_;
+  nn::Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
+};
+
+class DecoderLayerImpl : public torch::nn::Module {
+ public:
+  DecoderLayerImpl(const Config& config, std::int64_t layer, torch::TensorOptions options);
+
+  // residual += what the layer adds, all but its last term, which is returned: the norm that comes
+  // next adds it. `delta` is that term of the layer before, undefined for the first.
+  torch::Tensor forward(torch::Tensor& residual, const torch::Tensor& delta,
+                        const Positions& positions, KvCache* cache);
+
+ private:
+  std::shared_ptr<AttentionImpl> attention_;
+  std::shared_ptr<MlpImpl> mlp_;
+  std::shared_ptr<RmsNormImpl> attention_norm_, mlp_norm_;          // before
+  std::shared_ptr<RmsNormImpl> attention_out_norm_, mlp_out_norm_;  // after, or null
+};
+
+class DecoderImpl : public torch::nn::Module {
+ public:
+  DecoderImpl(const Config& config, torch::TensorOptions options);
+
+  // Hidden states (T, hidden_size) after the last norm; of the last token alone if `last_only`.
+  torch::Tensor forward(const torch::Tensor& ids, std::int64_t begin, KvCache* cache,
+                        bool last_only);
+
+  const torch::Tensor& embedding() const { return embedding_->weight; }
+
+ private:
+  struct EmbeddingImpl : torch::nn::Module {
+    torch::Tensor weight;  // (vocab_size, hidden_size)
+  };
+  Positions make_positions(std::int64_t begin, std::int64_t count, bool slides);
+  torch::Tensor embed(const torch::Tensor& ids) const;
+
+  Config config_;
+  RotaryTable rotary_;
+  RotaryTable sliding_rotary_;
+  std::shared_ptr<EmbeddingImpl> embedding_;
+  std::vector<std::shared_ptr<DecoderLayerImpl>> layers_;
+  std::shared_ptr<RmsNormImpl> norm_;
+};
+
+}  // namespace lowp::models

@@ -1,0 +1,276 @@
+#include "cli/bench_linear.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <random>
+
+#include "kernels/linear_bf16/linear_bf16.h"
+#include "kernels/linear_fp8/linear_fp8.h"
+#include "kernels/linear_fp8_weight_only/linear_fp8_weight_only.h"
+#include "kernels/linear_mxfp4/linear_mxfp4.h"
+#include "kernels/linear_mxfp8/linear_mxfp8.h"
+#include "kernels/linear_nvfp4/linear_nvfp4.h"
+#include "kernels/linear_w4a16/linear_w4a16.h"
+#include "kernels/linear_w8a16/linear_w8a16.h"
+#include "kernels/linear_w8a8/linear_w8a8.h"
+#include "lowp/error.h"
+
+namespace lowp::cli {
+namespace {
+
+using namespace kernels;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::array<std::string_view, 9> kOperations{
+    "bf16", "w8a8", "w8a16", "w4a16", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4"};
+
+// Memory of one set of operands. Blocks never move, so pointers into them stay valid.
+class Memory {
+ public:
+  // `count` bytes, random but with the bits of `clear` off: no NaN code, no huge exponent.
+  std::uint8_t* bytes(std::int64_t count, std::uint8_t clear = 0) {
+    std::vector<std::uint8_t>& block = blocks_.emplace_back(static_cast<std::size_t>(count));
+    for (std::uint8_t& byte : block) byte = static_cast<std::uint8_t>(random_() & ~clear);
+    return block.data();
+  }
+
+  // `count` values, all of them `value`.
+  template <class T>
+  T* filled(std::int64_t count, T value) {
+    auto* block = bytes(count * static_cast<std::int64_t>(sizeof(T)));
+    for (std::int64_t i = 0; i < count; ++i) std::memcpy(block + i * sizeof(T), &value, sizeof(T));
+    return reinterpret_cast<T*>(block);
+  }
+
+ private:
+  std::vector<std::vector<std::uint8_t>> blocks_;
+  std::minstd_rand random_{1};
+};
+
+constexpr std::uint16_t kOneBf16 = 0x3F80;
+constexpr std::uint8_t kE4m3Clear = 0x40;  // exponent field below 8: no NaN, values below 2
+
+// One shape: activations and output, which are not rotated, and the memory of all operands.
+struct Problem {
+  Problem(const LinearShape& shape, std::int64_t group_size, const LinearBenchOptions& options)
+      : shape(shape),
+        group_size(group_size),
+        options(options),
+        weights(shape.n * shape.k),
+        x{memory.filled<std::uint16_t>(shape.m * shape.k, kOneBf16), DType::kBF16, shape.m, shape.k,
+          shape.k},
+        out{memory.bytes(shape.m * shape.n * 2), DType::kBF16, shape.m, shape.n, shape.n} {}
+
+  LinearShape shape;
+  std::int64_t group_size;
+  LinearBenchOptions options;
+  std::int64_t weights;  // N * K
+  Memory memory;
+  Matrix x;           // (M, K) bf16
+  MutableMatrix out;  // (M, N) bf16
+};
+
+// Bytes of weight and scales of one set, and how many sets make the weights cold.
+std::int64_t sets_for(std::int64_t weight_bytes, const LinearBenchOptions& options) {
+  return std::clamp<std::int64_t>(options.cold_bytes / std::max<std::int64_t>(weight_bytes, 1), 1,
+                                  1024);
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+template <class Args>
+double time_one(const Implementation<Args>& implementation, const std::vector<Args>& sets,
+                double seconds) {
+  std::vector<double> times;
+  const Clock::time_point start = Clock::now();
+  for (std::size_t i = 0;
+       times.size() < 3 || Clock::now() - start < std::chrono::duration<double>(seconds); ++i) {
+    const Clock::time_point before = Clock::now();
+    implementation.run(sets[i % sets.size()]);
+    times.push_back(std::chrono::duration<double>(Clock::now() - before).count());
+  }
+  return median(std::move(times));
+}
+
+// `make` returns the arguments of one call; it is called once a set of weights.
+template <class Args, class Make>
+std::vector<LinearTiming> time_all(const char* operation,
+                                   std::span<const Implementation<Args>> list,
+                                   std::int64_t weight_bytes, const LinearBenchOptions& options,
+                                   const Make& make) {
+  std::vector<Args> sets;
+  for (std::int64_t i = 0; i < sets_for(weight_bytes, options); ++i) sets.push_back(make());
+  const Implementation<Args>& chosen = choose(operation, list, sets.front());
+  std::vector<LinearTiming> timings;
+  for (const Implementation<Args>& implementation : list) {
+    const bool is_chosen = &implementation == &chosen;
+    const bool runs =
+        implementation.isa <= machine_isa() && implementation.refuse(sets.front()) == nullptr;
+    if (!runs || (!options.all_implementations && !is_chosen)) continue;
+    timings.push_back({implementation.name, is_chosen,
+                       time_one(implementation, sets, options.seconds), weight_bytes});
+  }
+  return timings;
+}
+
+std::vector<LinearTiming> time_bf16(Problem& p) {
+  return time_all("linear_bf16", linear_bf16_implementations(), p.weights * 2, p.options, [&] {
+    const auto* weight = p.memory.filled<std::uint16_t>(p.weights, kOneBf16);
+    return LinearBf16Args{p.x, weight, nullptr, p.out, p.options.parallel};
+  });
+}
+
+std::vector<LinearTiming> time_w8a8(Problem& p) {
+  const auto* x = reinterpret_cast<const std::int8_t*>(p.memory.bytes(p.shape.m * p.shape.k));
+  const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
+  return time_all(
+      "linear_w8a8", linear_w8a8_implementations(), p.weights + p.shape.n * 8, p.options, [&] {
+        const auto* weight = reinterpret_cast<const std::int8_t*>(p.memory.bytes(p.weights));
+        const float* scale = p.memory.filled(p.shape.n, 1.0f);
+        const auto* sums = p.memory.filled<std::int32_t>(p.shape.n, 0);
+        return LinearW8A8Args{x,      x_scale, nullptr, p.shape.m, p.shape.n, p.shape.k,
+                              weight, scale,   sums,    nullptr,   p.out,     p.options.parallel};
+      });
+}
+
+std::vector<LinearTiming> time_w8a16(Problem& p) {
+  return time_all(
+      "linear_w8a16", linear_w8a16_implementations(), p.weights + p.shape.n * 4, p.options, [&] {
+        const auto* weight = reinterpret_cast<const std::int8_t*>(p.memory.bytes(p.weights));
+        return LinearW8A16Args{p.x,
+                               weight,
+                               p.memory.filled(p.shape.n, 1.0f),
+                               p.shape.k,
+                               nullptr,
+                               p.out,
+                               p.options.parallel};
+      });
+}
+
+std::vector<LinearTiming> time_w4a16(Problem& p) {
+  const std::int64_t groups = p.weights / p.group_size;
+  return time_all(
+      "linear_w4a16", linear_w4a16_implementations(), p.weights / 2 + groups * 2, p.options, [&] {
+        const std::uint8_t* weight = p.memory.bytes(p.weights / 2);
+        const auto* scale = p.memory.filled<std::uint16_t>(groups, kOneBf16);
+        return LinearW4A16Args{p.x,          weight,       scale,   nullptr, nullptr,
+                               DType::kBF16, p.group_size, nullptr, p.out,   p.options.parallel};
+      });
+}
+
+std::vector<LinearTiming> time_fp8(Problem& p) {
+  const std::uint8_t* x = p.memory.bytes(p.shape.m * p.shape.k, kE4m3Clear);
+  const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
+  return time_all("linear_fp8", linear_fp8_implementations(), p.weights + p.shape.n * 4, p.options,
+                  [&] {
+                    const std::uint8_t* weight = p.memory.bytes(p.weights, kE4m3Clear);
+                    const float* scale = p.memory.filled(p.shape.n, 1.0f);
+                    return LinearFp8Args{
+                        x,      x_scale, {1, p.shape.k}, p.shape.m, p.shape.n, p.shape.k,
+                        weight, scale,   {1, p.shape.k}, nullptr,   p.out,     p.options.parallel};
+                  });
+}
+
+std::vector<LinearTiming> time_fp8_weight_only(Problem& p) {
+  return time_all("linear_fp8_weight_only", linear_fp8_weight_only_implementations(),
+                  p.weights + p.shape.n * 4, p.options, [&] {
+                    const std::uint8_t* weight = p.memory.bytes(p.weights, kE4m3Clear);
+                    const float* scale = p.memory.filled(p.shape.n, 1.0f);
+                    return LinearFp8WeightOnlyArgs{
+                        p.x, weight, scale, {1, p.shape.k}, nullptr, p.out, p.options.parallel};
+                  });
+}
+
+std::vector<LinearTiming> time_mxfp8(Problem& p) {
+  const std::uint8_t* x = p.memory.bytes(p.shape.m * p.shape.k, kE4m3Clear);
+  const auto* x_scale = p.memory.filled<std::uint8_t>(p.shape.m * p.shape.k / 32, 127);
+  return time_all(
+      "linear_mxfp8", linear_mxfp8_implementations(), p.weights + p.weights / 32, p.options, [&] {
+        const std::uint8_t* weight = p.memory.bytes(p.weights, kE4m3Clear);
+        const auto* scale = p.memory.filled<std::uint8_t>(p.weights / 32, 127);
+        return LinearMxfp8Args{x,      x_scale, p.shape.m, p.shape.n, p.shape.k,
+                               weight, scale,   nullptr,   p.out,     p.options.parallel};
+      });
+}
+
+std::vector<LinearTiming> time_mxfp4(Problem& p) {
+  return time_all("linear_mxfp4", linear_mxfp4_implementations(), p.weights / 2 + p.weights / 32,
+                  p.options, [&] {
+                    const std::uint8_t* weight = p.memory.bytes(p.weights / 2);
+                    const auto* scale = p.memory.filled<std::uint8_t>(p.weights / 32, 127);
+                    return LinearMxfp4Args{p.x, weight, scale, nullptr, p.out, p.options.parallel};
+                  });
+}
+
+std::vector<LinearTiming> time_nvfp4(Problem& p) {
+  const float* tensor_scale = p.memory.filled(1, 1.0f);
+  return time_all("linear_nvfp4", linear_nvfp4_implementations(), p.weights / 2 + p.weights / 16,
+                  p.options, [&] {
+                    const std::uint8_t* weight = p.memory.bytes(p.weights / 2);
+                    const std::uint8_t* scale = p.memory.bytes(p.weights / 16, 0x80 | kE4m3Clear);
+                    return LinearNvfp4Args{
+                        p.x, weight, scale, tensor_scale, nullptr, p.out, p.options.parallel};
+                  });
+}
+
+struct Bench {
+  std::string_view operation;
+  std::vector<LinearTiming> (*run)(Problem&);
+};
+
+constexpr std::array<Bench, kOperations.size()> kBenches{{
+    {"bf16", time_bf16},
+    {"w8a8", time_w8a8},
+    {"w8a16", time_w8a16},
+    {"w4a16", time_w4a16},
+    {"fp8", time_fp8},
+    {"fp8_weight_only", time_fp8_weight_only},
+    {"mxfp8", time_mxfp8},
+    {"mxfp4", time_mxfp4},
+    {"nvfp4", time_nvfp4},
+}};
+
+}  // namespace
+
+std::span<const std::string_view> linear_operations() { return kOperations; }
+
+std::vector<LinearTiming> time_linear(std::string_view operation, const LinearShape& shape,
+                                      std::int64_t group_size, const LinearBenchOptions& options) {
+  const auto* found = std::ranges::find(kBenches, operation, &Bench::operation);
+  if (found == kBenches.end()) {
+    throw Error(fmt::format("[bench] unknown operation, got '{}', expected one of {}", operation,
+                            fmt::join(kOperations, ", ")));
+  }
+  Problem problem(shape, group_size, options);
+  return found->run(problem);
+}
+
+double read_bandwidth(const LinearBenchOptions& options) {
+  const std::vector<std::uint64_t> memory(static_cast<std::size_t>(options.cold_bytes) / 8, 1);
+  double best = 0;
+  volatile std::uint64_t sink = 0;
+  for (int repetition = 0; repetition < 5; ++repetition) {
+    const Clock::time_point before = Clock::now();
+    parallel_for(options.parallel, static_cast<std::int64_t>(memory.size()), 1 << 16,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   std::array<std::uint64_t, 8> sums{};  // independent chains
+                   for (std::int64_t i = begin; i + 8 <= end; i += 8) {
+                     for (std::size_t j = 0; j < 8; ++j) sums[j] += memory[i + j];
+                   }
+                   for (const std::uint64_t sum : sums) sink = sink + sum;
+                 });
+    const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
+    best = std::max(best, static_cast<double>(memory.size()) * 8 / seconds);
+  }
+  return best;
+}
+
+}  // namespace lowp::cli

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <numeric>
 #include <vector>
 
@@ -79,6 +80,43 @@ const Scheme& scheme_from_name(std::string_view name) {
   throw Error(
       fmt::format("[scheme] unknown scheme, got '{}', did you mean '{}'? expected one of {}", name,
                   nearest, fmt::join(names, ", ")));
+}
+
+Scheme with_group_size(const Scheme& scheme, std::int64_t group_size) {
+  if (group_size == 0 || group_size == scheme.group_size) return scheme;
+  const bool takes_group = scheme.weight == kInt4 || scheme.name == "W8A16";
+  if (!takes_group) {
+    throw Error(
+        fmt::format("[scheme] {} has no group size to choose, got {}", scheme.name, group_size));
+  }
+  if (group_size < 0 || group_size % 2 != 0) {
+    throw Error(fmt::format("[scheme] group size of {} must be even and positive, got {}",
+                            scheme.name, group_size));
+  }
+  Scheme result = scheme;
+  result.granularity = G::kGroup;
+  result.group_size = group_size;
+  return result;
+}
+
+Scheme scheme_from_text(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const Scheme& scheme = scheme_from_name(text.substr(0, colon));
+  if (colon == std::string_view::npos) return scheme;
+  const std::string_view digits = text.substr(colon + 1);
+  std::int64_t group_size = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), group_size);
+  if (error != std::errc() || end != digits.data() + digits.size() || group_size <= 0) {
+    throw Error(
+        fmt::format("[scheme] group size after ':' is not a positive number, got '{}'", text));
+  }
+  return with_group_size(scheme, group_size);
+}
+
+int code_bits(WeightFormat format) {
+  const bool byte = format == kInt8 || format == kFp8 || format == kMxfp8;
+  return byte ? 8 : 4;
 }
 
 std::string why_not(const Scheme& scheme, std::int64_t n, std::int64_t k) {

@@ -45,6 +45,17 @@ std::span<const Scheme> schemes();
 // Throws lowp::Error that lists the known names and the nearest one.
 const Scheme& scheme_from_name(std::string_view name);
 
+// A scheme with another group: W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO and W8A16 (per row by default)
+// take one; 0 is the scheme's own. Throws lowp::Error if the scheme's group is fixed or the size is
+// not even and positive.
+Scheme with_group_size(const Scheme& scheme, std::int64_t group_size);
+
+// "NAME" or "NAME:GROUP", as the command line and the tests write it: "W4A16:64".
+Scheme scheme_from_text(std::string_view text);
+
+// Stored bits of a weight's values, without its scales.
+int code_bits(WeightFormat format);
+
 // Empty if the scheme fits a weight of (n, k), otherwise why not, with the group sizes that fit.
 std::string why_not(const Scheme& scheme, std::int64_t n, std::int64_t k);
 

@@ -14,6 +14,10 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: runs over all 2^32 inputs if LOWP_EXHAUSTIVE=1")
+
+
 @pytest.fixture(scope="session")
 def lowp_command():
     """Path of the command: LOWP_COMMAND, else the release build's, else the torch-free build's."""

@@ -14,6 +14,7 @@ constexpr int kUsage = 2;   // the command line makes no sense
 void add_commands(CLI::App& app) {
   // One line a command, in the order of --help.
   lowp::cli::add_import_command(app);
+  lowp::cli::add_tokenize_command(app);
   lowp::cli::add_bench_command(app);
 }
 

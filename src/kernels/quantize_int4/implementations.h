@@ -12,7 +12,7 @@ struct Int4Encoding {
   float factor;             // 1 / scale; kFloatZero: the scale before rounding, a divisor
   float min;                // kFloatZero: the least value of the group
   std::int32_t zero_point;  // kAsymmetric
-  // Every quotient is finite and fits int32. Where it is not so (NaN, Inf, a scale that has no
+  // Every quotient is finite and fits 15 bits. Where it is not so (NaN, Inf, a scale that has no
   // finite reciprocal) a group goes to the reference.
   bool ordinary;
 };

@@ -34,7 +34,7 @@ Int4Encoding finish_int4_group(const QuantizeInt4Args& args, std::int64_t index,
     args.zero_point[index] = static_cast<std::int8_t>(params.zero_point);
   }
   const float reciprocal = affine_reciprocal(params.scale);
-  const bool ordinary = range.max * reciprocal < 0x1p30F && range.min * reciprocal > -0x1p30F;
+  const bool ordinary = range.max * reciprocal < 0x1p14F && range.min * reciprocal > -0x1p14F;
   return {reciprocal, 0.0F, params.zero_point, ordinary};
 }
 

@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const QuantizeInt8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<QuantizeInt8Args>, 1> kList{{
+constexpr std::array<Implementation<QuantizeInt8Args>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, quantize_int8_avx512},
+    {"avx2", Isa::kAvx2, never, quantize_int8_avx2},
     {"reference", Isa::kScalar, never, quantize_int8_reference},
 }};
 

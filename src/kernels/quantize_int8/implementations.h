@@ -5,13 +5,15 @@
 
 namespace lowp::kernels {
 
+void quantize_int8_avx512(const QuantizeInt8Args& args);
+void quantize_int8_avx2(const QuantizeInt8Args& args);
 void quantize_int8_reference(const QuantizeInt8Args& args);
 
 // What the codes of a block are made with.
 struct Int8Encoding {
   float reciprocal_scale;
   std::int32_t zero_point;
-  // Every product x * reciprocal_scale is finite and fits int32. Where it is not so (NaN, Inf, a
+  // Every product x * reciprocal_scale is finite and fits 15 bits. Where it is not so (NaN, Inf, a
   // scale that has no finite reciprocal) a block goes to the reference.
   bool ordinary;
 };

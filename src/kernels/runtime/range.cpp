@@ -43,8 +43,8 @@ Range range_of(const Matrix& x, const Span& span) {
 
 Range amax_range_of(const Matrix& x, const Span& span) {
   const Range range = range_of(x, span);
-  const float amax = max_or_nan(-range.min, range.max);
-  return {-amax, amax};
+  const float amax = -range.min > range.max ? -range.min : range.max;
+  return is_nan(amax) ? range : Range{-amax, amax};
 }
 
 void SharedRange::merge(Range range) {

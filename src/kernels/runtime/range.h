@@ -14,7 +14,7 @@ struct Range {
   float max;
 };
 
-// Plain code of one block. `amax` gives {-amax, amax}.
+// Plain code of one block. `amax` gives {-amax, amax}, or the NaN twice.
 Range range_of(const Matrix& x, const Span& span);
 Range amax_range_of(const Matrix& x, const Span& span);
 

@@ -1,0 +1,354 @@
+#include "checkpoint/compressed_tensors.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "formats/bf16.h"
+#include "formats/fp16.h"
+#include "formats/nvfp4.h"
+#include "lowp/error.h"
+
+namespace lowp::checkpoint {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+constexpr std::string_view kWeight = "weight";
+constexpr std::string_view kPacked = "weight_packed";
+constexpr std::string_view kScale = "weight_scale";
+constexpr std::string_view kZeroPoint = "weight_zero_point";
+constexpr std::string_view kShape = "weight_shape";
+constexpr std::string_view kGlobalScale = "weight_global_scale";
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// int8 with int8 activations is stored as it is, everything else of the integers in 32-bit words.
+bool is_word_packed(const Scheme& scheme) {
+  return scheme.weight == WeightFormat::kInt4 ||
+         (scheme.weight == WeightFormat::kInt8 && scheme.activation == ActivationFormat::kNone);
+}
+
+bool is_mx(const Scheme& scheme) {
+  return scheme.weight == WeightFormat::kMxfp8 || scheme.weight == WeightFormat::kMxfp4;
+}
+
+std::string_view codes_suffix(const Scheme& scheme) {
+  const bool packed = is_word_packed(scheme) || scheme.weight == WeightFormat::kMxfp4 ||
+                      scheme.weight == WeightFormat::kNvfp4;
+  return packed ? kPacked : kWeight;
+}
+
+// Bytes of a row of the stored codes.
+std::int64_t stored_row_bytes(const Scheme& scheme, std::int64_t k) {
+  const std::int64_t bytes = ceil_div(k * code_bits(scheme.weight), 8);
+  return is_word_packed(scheme) ? ceil_div(bytes, 4) * 4 : bytes;
+}
+
+TensorSpec codes_spec(const Scheme& scheme, std::int64_t n, std::int64_t k) {
+  const std::int64_t row = stored_row_bytes(scheme, k);
+  if (is_word_packed(scheme)) return {std::string(kPacked), DType::kI32, {n, row / 4}};
+  DType dtype = DType::kU8;
+  if (scheme.weight == WeightFormat::kInt8) dtype = DType::kI8;
+  if (scheme.weight == WeightFormat::kFp8 || scheme.weight == WeightFormat::kMxfp8) {
+    dtype = DType::kF8E4M3;
+  }
+  return {std::string(codes_suffix(scheme)), dtype, {n, row}};
+}
+
+TensorSpec scale_spec(const Scheme& scheme, std::int64_t n, std::int64_t k, DType dtype) {
+  if (scheme.granularity == Granularity::kTensor) return {std::string(kScale), dtype, {1}};
+  if (is_mx(scheme)) dtype = DType::kU8;
+  if (scheme.weight == WeightFormat::kNvfp4) dtype = DType::kF8E4M3;
+  const kernels::Block block = scale_block(scheme, n, k);
+  return {std::string(kScale), dtype, {ceil_div(n, block.rows), ceil_div(k, block.cols)}};
+}
+
+std::span<const std::byte> as_bytes(const void* data, std::size_t size) {
+  return {static_cast<const std::byte*>(data), size};
+}
+
+template <class T>
+std::span<const std::byte> as_bytes(const std::vector<T>& data) {
+  return as_bytes(data.data(), data.size() * sizeof(T));
+}
+
+// Values that are all of `dtype` already.
+std::span<const std::byte> to_dtype(const std::vector<float>& values, DType dtype,
+                                    std::vector<std::byte>& scratch) {
+  if (dtype == DType::kF32) return as_bytes(values);
+  scratch.resize(values.size() * 2);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint16_t bits =
+        dtype == DType::kBF16 ? Bf16::from_float(values[i]) : Fp16::from_float(values[i]);
+    std::memcpy(scratch.data() + 2 * i, &bits, sizeof(bits));
+  }
+  return scratch;
+}
+
+std::vector<float> from_dtype(const TensorView& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.element_count()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (tensor.dtype == DType::kF32) {
+      std::memcpy(&values[i], tensor.data.data() + 4 * i, 4);
+      continue;
+    }
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, tensor.data.data() + 2 * i, sizeof(bits));
+    values[i] = tensor.dtype == DType::kBF16 ? Bf16::to_float(bits) : Fp16::to_float(bits);
+  }
+  return values;
+}
+
+// Two's complement to offset binary and back: the top bit of each code is flipped.
+std::byte flip_mask(const Scheme& scheme) {
+  return scheme.weight == WeightFormat::kInt4 ? std::byte{0x88} : std::byte{0x80};
+}
+
+// Codes in offset binary, each row padded with zero bits to whole words.
+std::span<const std::byte> pack_words(const QuantizedWeight& rows,
+                                      std::vector<std::byte>& scratch) {
+  const std::int64_t row = rows.k * code_bits(rows.scheme.weight) / 8;
+  const std::int64_t stored = stored_row_bytes(rows.scheme, rows.k);
+  const std::byte mask = flip_mask(rows.scheme);
+  scratch.resize(static_cast<std::size_t>(rows.n * stored));
+  if (row != stored) std::ranges::fill(scratch, std::byte{0});
+  for (std::int64_t r = 0; r < rows.n; ++r) {
+    const auto* from = reinterpret_cast<const std::byte*>(rows.codes.data()) + r * row;
+    std::byte* to = scratch.data() + r * stored;
+    for (std::int64_t i = 0; i < row; ++i) to[i] = from[i] ^ mask;
+  }
+  return scratch;
+}
+
+// Zero points (n, groups) in words along n: word (r / 8, group) holds row r in bits 4 * (r mod 8).
+std::span<const std::byte> pack_zero_points(const QuantizedWeight& rows,
+                                            std::vector<std::byte>& scratch) {
+  const std::int64_t groups = rows.k / rows.scheme.group_size;
+  std::vector<std::uint32_t> words(static_cast<std::size_t>(ceil_div(rows.n, 8) * groups));
+  for (std::int64_t r = 0; r < rows.n; ++r) {
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const auto value =
+          static_cast<std::uint32_t>(rows.zero_point[static_cast<std::size_t>(r * groups + g)] + 8);
+      words[static_cast<std::size_t>(r / 8 * groups + g)] |= value << (4 * (r % 8));
+    }
+  }
+  const auto bytes = as_bytes(words);
+  scratch.assign(bytes.begin(), bytes.end());
+  return scratch;
+}
+
+std::vector<std::int8_t> unpack_zero_points(const TensorView& tensor, std::int64_t n,
+                                            std::int64_t groups) {
+  std::vector<std::int8_t> values(static_cast<std::size_t>(n * groups));
+  for (std::int64_t r = 0; r < n; ++r) {
+    for (std::int64_t g = 0; g < groups; ++g) {
+      std::uint32_t word = 0;
+      std::memcpy(&word, tensor.data.data() + 4 * (r / 8 * groups + g), sizeof(word));
+      const auto value = static_cast<int>(word >> (4 * (r % 8)) & 15U) - 8;
+      values[static_cast<std::size_t>(r * groups + g)] = static_cast<std::int8_t>(value);
+    }
+  }
+  return values;
+}
+
+// 448 * 6 / amax, limited to finite numbers; 1 for a weight of zeros.
+float nvfp4_global_scale(float amax) {
+  if (amax == 0) return 1;
+  const float scale = kNvfp4Max / amax;
+  return scale > std::numeric_limits<float>::max() ? std::numeric_limits<float>::max() : scale;
+}
+
+class WeightReader {
+ public:
+  WeightReader(const ModelFiles& files, std::string_view module, const Scheme& scheme)
+      : files_(files), module_(module), scheme_(scheme) {}
+
+  const TensorView& get(std::string_view suffix) const {
+    return files_.at(fmt::format("{}.{}", module_, suffix));
+  }
+
+  const TensorView& get(const TensorSpec& spec) const {
+    const TensorView& tensor = get(spec.name);
+    if (tensor.dtype != spec.dtype) {
+      fail(tensor, fmt::format("dtype {}, expected {}", name(tensor.dtype), name(spec.dtype)));
+    }
+    if (tensor.shape != spec.shape) {
+      fail(tensor, fmt::format("shape [{}], expected [{}]", fmt::join(tensor.shape, ", "),
+                               fmt::join(spec.shape, ", ")));
+    }
+    return tensor;
+  }
+
+  // Scales may be of any float dtype, whatever the weight had.
+  const TensorView& get_scale(std::int64_t n, std::int64_t k) const {
+    const TensorView& tensor = get(kScale);
+    const bool stored_as_float = tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16;
+    return get(scale_spec(scheme_, n, k, stored_as_float ? tensor.dtype : DType::kBF16));
+  }
+
+  // (N, K) of the weight before quantization.
+  std::pair<std::int64_t, std::int64_t> shape() const {
+    const TensorView& codes = get(codes_suffix(scheme_));
+    if (codes.shape.size() != 2) fail(codes, fmt::format("{} dimensions", codes.shape.size()));
+    const std::int64_t n = codes.shape[0];
+    if (!is_word_packed(scheme_)) {
+      const std::int64_t per_byte = 8 / code_bits(scheme_.weight);
+      if (codes.shape[1] > std::numeric_limits<std::int64_t>::max() / per_byte) {
+        fail(codes, fmt::format("{} columns", codes.shape[1]));
+      }
+      return {n, codes.shape[1] * per_byte};
+    }
+    const TensorView& tensor = get(TensorSpec{std::string(kShape), DType::kI64, {2}});
+    std::array<std::int64_t, 2> stored{};
+    std::memcpy(stored.data(), tensor.data.data(), sizeof(stored));
+    const std::int64_t per_word = 32 / code_bits(scheme_.weight);
+    const bool fits = stored[1] > 0 && stored[1] <= std::numeric_limits<std::int32_t>::max() &&
+                      ceil_div(stored[1], per_word) == codes.shape[1];
+    if (stored[0] != n || !fits) {
+      fail(tensor, fmt::format("value [{}, {}], which does not fit {} of shape [{}]", stored[0],
+                               stored[1], kPacked, fmt::join(codes.shape, ", ")));
+    }
+    return {n, stored[1]};
+  }
+
+  [[noreturn]] void fail(const TensorView& tensor, std::string_view problem) const {
+    throw Error(fmt::format("[read compressed-tensors] '{}': tensor '{}' of scheme {} has {}",
+                            files_.directory().string(), tensor.name, scheme_.name, problem));
+  }
+
+ private:
+  const ModelFiles& files_;
+  std::string_view module_;
+  const Scheme& scheme_;
+};
+
+std::vector<std::uint8_t> to_codes(std::span<const std::byte> data) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(data.data());
+  return {bytes, bytes + data.size()};
+}
+
+std::vector<std::uint8_t> unpack_words(const TensorView& tensor, const QuantizedWeight& weight) {
+  const std::int64_t row = weight.k * code_bits(weight.scheme.weight) / 8;
+  const std::int64_t stored = stored_row_bytes(weight.scheme, weight.k);
+  const auto mask = std::to_integer<std::uint8_t>(flip_mask(weight.scheme));
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(weight.n * row));
+  for (std::int64_t r = 0; r < weight.n; ++r) {
+    const auto* from = reinterpret_cast<const std::uint8_t*>(tensor.data.data()) + r * stored;
+    for (std::int64_t i = 0; i < row; ++i) {
+      codes[static_cast<std::size_t>(r * row + i)] = static_cast<std::uint8_t>(from[i] ^ mask);
+    }
+  }
+  return codes;
+}
+
+}  // namespace
+
+std::string why_not_compressed_tensors(const Scheme& scheme) {
+  if (scheme.mapping == Mapping::kFloatZero) {
+    return fmt::format(
+        "{} has no form in compressed-tensors: it exists in memory only (lowp eval --quantize); "
+        "W4A16_ASYM has an integer zero point and can be stored",
+        scheme.name);
+  }
+  return "";
+}
+
+std::vector<TensorSpec> compressed_tensors_specs(const Scheme& scheme, std::string_view module,
+                                                 std::int64_t n, std::int64_t k, DType dtype) {
+  std::vector<TensorSpec> specs{codes_spec(scheme, n, k), scale_spec(scheme, n, k, dtype)};
+  if (is_word_packed(scheme)) specs.push_back({std::string(kShape), DType::kI64, {2}});
+  if (scheme.mapping == Mapping::kAsymmetric) {
+    specs.push_back(
+        {std::string(kZeroPoint), DType::kI32, {ceil_div(n, 8), k / scheme.group_size}});
+  }
+  if (scheme.weight == WeightFormat::kNvfp4) {
+    specs.push_back({std::string(kGlobalScale), DType::kF32, {1}});
+  }
+  for (TensorSpec& spec : specs) spec.name = fmt::format("{}.{}", module, spec.name);
+  return specs;
+}
+
+bool needs_amax(const Scheme& scheme) {
+  return scheme.granularity == Granularity::kTensor || scheme.weight == WeightFormat::kNvfp4;
+}
+
+void quantize_compressed_tensors(QuantizedWeight& out, const Scheme& scheme,
+                                 const kernels::Matrix& weight, float amax,
+                                 const kernels::ParallelFor* parallel) {
+  quantize_weight_into(out, scheme, weight, parallel, {.scale_dtype = weight.dtype, .amax = amax});
+  if (scheme.weight == WeightFormat::kNvfp4) {
+    out.reciprocal_tensor_scale = nvfp4_global_scale(amax);
+  }
+}
+
+void CompressedTensorsEncoder::encode(const QuantizedWeight& rows, std::int64_t begin,
+                                      std::int64_t n, const Write& write) {
+  const Scheme& scheme = rows.scheme;
+  const auto row_bytes = static_cast<std::uint64_t>(stored_row_bytes(scheme, rows.k));
+  const auto first = static_cast<std::uint64_t>(begin);
+  write(codes_suffix(scheme), first * row_bytes,
+        is_word_packed(scheme) ? pack_words(rows, scratch_) : as_bytes(rows.codes));
+  const kernels::Block block = scale_block(scheme, n, rows.k);
+  const auto scale_row = static_cast<std::uint64_t>(begin / block.rows);
+  const auto scale_columns = static_cast<std::uint64_t>(ceil_div(rows.k, block.cols));
+  if (!rows.block_scale.empty()) {
+    write(kScale, scale_row * scale_columns, as_bytes(rows.block_scale));
+  } else if (scheme.granularity != Granularity::kTensor || begin == 0) {
+    const auto element = static_cast<std::uint64_t>(bits(rows.scale_dtype) / 8);
+    write(kScale, scale_row * scale_columns * element,
+          to_dtype(rows.scale, rows.scale_dtype, scratch_));
+  }
+  if (scheme.mapping == Mapping::kAsymmetric) {
+    write(kZeroPoint, first / 8 * scale_columns * 4, pack_zero_points(rows, scratch_));
+  }
+  if (begin != 0) return;
+  if (is_word_packed(scheme)) {
+    const std::array<std::int64_t, 2> shape{n, rows.k};
+    write(kShape, 0, as_bytes(shape.data(), sizeof(shape)));
+  }
+  if (scheme.weight == WeightFormat::kNvfp4) {
+    write(kGlobalScale, 0, as_bytes(&rows.reciprocal_tensor_scale, sizeof(float)));
+  }
+}
+
+QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_view module,
+                                        const Scheme& scheme, DType dtype) {
+  const WeightReader reader(files, module, scheme);
+  QuantizedWeight weight;
+  weight.scheme = scheme;
+  weight.dtype = dtype;
+  std::tie(weight.n, weight.k) = reader.shape();
+  const TensorView& codes = reader.get(codes_spec(scheme, weight.n, weight.k));
+  const std::string reason = why_not(scheme, weight.n, weight.k);
+  if (!reason.empty()) reader.fail(codes, reason);
+  weight.codes = is_word_packed(scheme) ? unpack_words(codes, weight) : to_codes(codes.data);
+  const TensorView& scale = reader.get_scale(weight.n, weight.k);
+  if (is_mx(scheme) || scheme.weight == WeightFormat::kNvfp4) {
+    weight.block_scale = to_codes(scale.data);
+  } else {
+    weight.scale_dtype = scale.dtype;
+    weight.scale = from_dtype(scale);
+  }
+  if (scheme.mapping == Mapping::kAsymmetric) {
+    const std::int64_t groups = weight.k / scheme.group_size;
+    weight.zero_point = unpack_zero_points(
+        reader.get(
+            TensorSpec{std::string(kZeroPoint), DType::kI32, {ceil_div(weight.n, 8), groups}}),
+        weight.n, groups);
+  }
+  if (scheme.weight == WeightFormat::kNvfp4) {
+    const TensorView& global = reader.get(TensorSpec{std::string(kGlobalScale), DType::kF32, {1}});
+    weight.reciprocal_tensor_scale = from_dtype(global)[0];
+    if (weight.reciprocal_tensor_scale == 0) reader.fail(global, "value 0");
+    weight.tensor_scale = 1 / weight.reciprocal_tensor_scale;
+  }
+  return weight;
+}
+
+}  // namespace lowp::checkpoint

@@ -8,11 +8,14 @@ on a real text, generates a paragraph with each, and writes DIR/report.html, DIR
 import argparse
 import json
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "bench"))
+import common  # noqa: E402
 
 # name in the table: options of `lowp quantize`; checkpoints in the compressed-tensors layout
 CHECKPOINTS = {
@@ -84,11 +87,6 @@ class Demo:
             print(f"  {PROMPT}{row['text'].strip()[:300]}\n")
 
 
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def table(rows):
@@ -116,7 +114,7 @@ def main():
     rows = demo.evaluate(directories)
     demo.generate(directories, rows)
     result = {
-        "device": cpu_model(),
+        "device": common.cpu_model(),
         "date": time.strftime("%Y-%m-%d"),
         "version": demo.run("--version", capture=True).strip(),
         "threads": rows[0].get("threads"),

@@ -1,0 +1,42 @@
+"""What every benchmark script says of where it ran: device, commit, versions of the peers."""
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import time
+from importlib import metadata
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def commit():
+    """The commit, with -dirty if the tree differs from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
+
+
+def environment(peers=()):
+    """`peers`: names of Python packages that were measured too."""
+    return {
+        "device": f"{cpu_model()}, {len(os.sched_getaffinity(0))} cores",
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "peers": {name: metadata.version(name) for name in peers},
+    }
+
+
+def write_result(name, result):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"wrote {path.relative_to(ROOT)}")

@@ -16,6 +16,8 @@ void add_commands(CLI::App& app) {
   lowp::cli::add_import_command(app);
   lowp::cli::add_tokenize_command(app);
   lowp::cli::add_bench_command(app);
+  lowp::cli::add_inspect_command(app);
+  lowp::cli::add_env_command(app);
 }
 
 }  // namespace

@@ -1,0 +1,73 @@
+// 16 fp32 lanes from and to matrix elements. For files of AVX-512 levels: everything here has
+// internal linkage, so each of them keeps its own copy under its own flags.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/runtime/matrix.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr std::int64_t kLanes = 16;
+
+inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// The first `count` lanes, all of them from 16 on, none below 1.
+inline __mmask16 first_lanes(std::int64_t count) {
+  if (count >= kLanes) return static_cast<__mmask16>(0xFFFF);
+  return count <= 0 ? static_cast<__mmask16>(0) : static_cast<__mmask16>((1U << count) - 1U);
+}
+
+inline __mmask32 first_32_lanes(std::int64_t count) {
+  if (count >= 32) return 0xFFFFFFFFU;
+  return count <= 0 ? 0U : (1U << count) - 1U;
+}
+
+inline __mmask64 first_64_lanes(std::int64_t count) {
+  if (count >= 64) return ~0ULL;
+  return count <= 0 ? 0ULL : (1ULL << count) - 1ULL;
+}
+
+inline __m512 bf16_to_fp32(__m256i codes) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16));
+}
+
+// RNE; NaN becomes quiet. vcvtneps2bf16 would flush subnormals.
+inline __m256i fp32_to_bf16(__m512 values) {
+  const __m512i bits = _mm512_castps_si512(values);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, odd), _mm512_set1_epi32(0x7FFF));
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x00400000));
+  const __mmask16 nan = _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
+}
+
+inline __m512 load_lanes(const Matrix& matrix, std::int64_t row, std::int64_t col, __mmask16 mask) {
+  const std::int64_t at = row * matrix.stride + col;
+  if (matrix.dtype == DType::kF32) {
+    return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(matrix.data) + at);
+  }
+  const __m256i codes =
+      _mm256_maskz_loadu_epi16(mask, static_cast<const std::uint16_t*>(matrix.data) + at);
+  return matrix.dtype == DType::kBF16 ? bf16_to_fp32(codes) : _mm512_cvtph_ps(codes);
+}
+
+inline void store_lanes(const MutableMatrix& matrix, std::int64_t row, std::int64_t col,
+                        __mmask16 mask, __m512 values) {
+  const std::int64_t at = row * matrix.stride + col;
+  if (matrix.dtype == DType::kF32) {
+    _mm512_mask_storeu_ps(static_cast<float*>(matrix.data) + at, mask, values);
+    return;
+  }
+  constexpr int kNearestEven = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  const __m256i codes =
+      matrix.dtype == DType::kBF16 ? fp32_to_bf16(values) : _mm512_cvtps_ph(values, kNearestEven);
+  _mm256_mask_storeu_epi16(static_cast<std::uint16_t*>(matrix.data) + at, mask, codes);
+}
+
+}  // namespace
+}  // namespace lowp::kernels

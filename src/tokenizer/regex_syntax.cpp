@@ -11,8 +11,11 @@
 namespace lowp::tokenizer {
 namespace {
 
-// \w as members of a set. PCRE2's own is letters, numbers and _ only.
-constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+// \w as members of a set. Alone, Oniguruma looks it up in a table for Latin-1, which holds its
+// superscripts and fractions too; within a set it does not.
+constexpr std::string_view kWordInSet = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kWord =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 
 struct Name {
   std::string_view oniguruma, pcre2;
@@ -131,7 +134,7 @@ class Translator {
       case 'S':
         return replace(2, R"(\P{White_Space})");
       case 'w':
-        return replace(2, in_set_ ? std::string(kWord) : fmt::format("[{}]", kWord));
+        return replace(2, in_set_ ? std::string(kWordInSet) : fmt::format("[{}]", kWord));
       case 'W':
         if (in_set_) fail("\\W in a set is not supported");
         return replace(2, fmt::format("[^{}]", kWord));

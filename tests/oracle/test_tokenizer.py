@@ -1,0 +1,160 @@
+"""`lowp tokenize` against the tokenizers package, sentencepiece and transformers."""
+
+import json
+import subprocess
+
+import pytest
+import tokenizers
+
+import tokenizer_fixtures as fixtures
+import tokenizer_texts as texts
+
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def tokenize(lowp_command):
+    """tokenize(directory, text) -> ids; tokenize(directory, ids) -> text. Bytes go through unchanged."""
+
+    def run(directory, given, *flags):
+        decode = not isinstance(given, str)
+        data = " ".join(map(str, given)).encode() if decode else given.encode()
+        result = subprocess.run([lowp_command, "tokenize", directory, "--decode" if decode else "--ids", *flags],
+                                input=data, capture_output=True, timeout=120)
+        assert result.returncode == 0, result.stderr.decode()
+        return result.stdout.decode() if decode else list(map(int, result.stdout.split()))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mixed_text():
+    return texts.mixed(MEGABYTE)
+
+
+@pytest.fixture(scope="session")
+def byte_level(mixed_text):
+    return fixtures.byte_level_variants(fixtures.byte_level_base(mixed_text[: MEGABYTE // 2]))
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_style(mixed_text):
+    return fixtures.sentencepiece_variants(fixtures.sentencepiece_base(mixed_text[: MEGABYTE // 2]))
+
+
+def write(directory, root):
+    text = json.dumps(root, ensure_ascii=False)
+    (directory / "tokenizer.json").write_text(text, encoding="utf-8")
+    return tokenizers.Tokenizer.from_str(text)
+
+
+def first_difference(got, expected, oracle):
+    """What to show of two long lists that differ; None if they do not."""
+    if got == expected:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b), min(len(got), len(expected)))
+    def around(ids):
+        return [oracle.id_to_token(i) for i in ids[max(0, at - 3) : at + 5]]
+
+    return f"{len(got)} against {len(expected)} ids, first at {at}: {around(got)} against {around(expected)}"
+
+
+def compare(tokenize, directory, root, text, lossless=False):
+    oracle = write(directory, root)
+    for flags, special in [([], True), (["--no-special"], False)]:
+        expected = oracle.encode(text, add_special_tokens=special).ids
+        difference = first_difference(tokenize(directory, text, *flags), expected, oracle)
+        assert difference is None, difference
+        assert tokenize(directory, expected, *flags) == oracle.decode(expected, skip_special_tokens=not special)
+    if lossless:
+        assert tokenize(directory, expected) == text
+
+
+NAMES = ["gpt2", "gpt2_old", "smollm", "llama3", "qwen2", "cl100k", "gpt4o", "deepseek"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_byte_level_equals_tokenizers_on_a_megabyte(tokenize, byte_level, mixed_text, tmp_path, name):
+    assert list(byte_level) == NAMES
+    # NFC is not undone by decoding.
+    compare(tokenize, tmp_path, byte_level[name], mixed_text, lossless=name != "qwen2")
+
+
+@pytest.mark.parametrize("name", ["llama2", "gemma"])
+def test_byte_fallback_equals_tokenizers_on_a_megabyte(tokenize, sentencepiece_style, mixed_text, tmp_path, name):
+    compare(tokenize, tmp_path, sentencepiece_style[name], mixed_text, lossless=True)
+
+
+FLAGGED = """ <left>  x  <left> <right>  y<right>\tfoo foobar barfoo foo.bar foo_ _foo é-foo Élève ÉLÈVE élève
+<both>  <both> <bo <both <bothx <s>hi</s> <s> </s>  <unk>model models  model</s>Modelling ModelLing modelling
+"""
+
+
+def test_cuts_normalizers_and_added_tokens_equal_tokenizers(tokenize, sentencepiece_style, tmp_path):
+    text = FLAGGED + texts.mixed(30_000)[-25_000:] + FLAGGED
+    failures = []
+    for name, root in sentencepiece_style.items():
+        try:
+            if name.startswith("cut_"):
+                oracle = write(tmp_path, root)
+                difference = first_difference(tokenize(tmp_path, text), oracle.encode(text).ids, oracle)
+                assert difference is None, difference
+            else:
+                compare(tokenize, tmp_path, root, text)
+        except AssertionError as error:
+            failures.append(f"{name}: {str(error)[:600]}")
+    assert not failures, "\n".join(failures)
+
+
+def test_every_character_equals_tokenizers(tokenize, byte_level, tmp_path):
+    text = texts.every_character()
+    for name in ["llama3", "qwen2", "deepseek"]:
+        oracle = write(tmp_path, byte_level[name])
+        difference = first_difference(tokenize(tmp_path, text), oracle.encode(text).ids, oracle)
+        assert difference is None, f"{name}: {difference}"
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_models(tmp_path_factory, mixed_text):
+    """kind -> directory with a tokenizer.model."""
+    import sentencepiece
+
+    root = tmp_path_factory.mktemp("sentencepiece")
+    (root / "text").write_text(texts.english(200_000) + mixed_text[500_000:600_000], encoding="utf-8")
+    for kind, options in {"bpe": {"split_digits": True}, "unigram": {}, "bare": {"add_dummy_prefix": False}}.items():
+        (root / kind).mkdir()
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(root / "text"), model_prefix=str(root / kind / "tokenizer"), vocab_size=1200, byte_fallback=True,
+            model_type="unigram" if kind == "unigram" else "bpe", normalization_rule_name="identity",
+            remove_extra_whitespaces=False, max_sentence_length=20000, character_coverage=0.99,
+            user_defined_symbols=["<sep>"], control_symbols=["<ctl>"], minloglevel=2, num_threads=1, **options)
+    return root
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "bare"])
+def test_model_file_equals_sentencepiece(tokenize, sentencepiece_models, mixed_text, kind):
+    import sentencepiece
+
+    directory = sentencepiece_models / kind
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(directory / "tokenizer.model"))
+    text = mixed_text[300_000:500_000] + mixed_text[-3000:]
+    ids = processor.encode(text)
+    assert tokenize(directory, text) == [processor.bos_id(), *ids]
+    assert tokenize(directory, text, "--no-special") == ids
+    assert tokenize(directory, ids) == text == processor.decode(ids)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_model_file_with_config_equals_transformers(tokenize, sentencepiece_models, tmp_path, legacy):
+    import transformers
+
+    config = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": True, "legacy": legacy,
+              "bos_token": "<s>", "eos_token": {"content": "</s>", "__type": "AddedToken"}, "unk_token": "<unk>",
+              "added_tokens_decoder": {"1200": {"content": "<new>", "special": True}}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer.model").write_bytes((sentencepiece_models / "bpe" / "tokenizer.model").read_bytes())
+    oracle = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for text in ["Hello there 123", "<s>Hi</s> there<ctl>x <new>y", "  two  spaces", "</s>", "", "é🙂漢\n\n"]:
+        ids = oracle(text)["input_ids"]
+        assert tokenize(tmp_path, text) == ids, text
+        assert tokenize(tmp_path, ids, "--no-special") == oracle.decode(ids, skip_special_tokens=True)

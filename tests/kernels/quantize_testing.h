@@ -4,15 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <ostream>
 #include <random>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "formats/bf16.h"
@@ -140,6 +139,19 @@ void for_each_matrix(std::int64_t rows, std::int64_t cols, const Body& body) {
                        std::to_string(cols) + " fill " + std::to_string(static_cast<int>(kind)));
     }
   }
+}
+
+// Scales for dequantization, and among them every special one.
+inline std::vector<float> special_scales(std::size_t count) {
+  const std::array special{0.0F, -0.0F, 0x1p-149F, 0x1p-127F, 0x1p120F, 3e38F,
+                           kInf, -kInf, kNaN,      -kNaN,     1.0F,     -0.37F};
+  std::mt19937 random(5);
+  std::lognormal_distribution<float> ordinary(-3.0F, 1.0F);
+  std::vector<float> scales(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    scales[i] = i % 3 == 1 ? special[i / 3 % special.size()] : ordinary(random);
+  }
+  return scales;
 }
 
 // A buffer that a kernel writes, with 64 bytes behind it that it must not: those are compared too.

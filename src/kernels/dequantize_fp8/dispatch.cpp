@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const DequantizeFp8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<DequantizeFp8Args>, 1> kList{{
+constexpr std::array<Implementation<DequantizeFp8Args>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, dequantize_fp8_avx512},
+    {"avx2", Isa::kAvx2, never, dequantize_fp8_avx2},
     {"reference", Isa::kScalar, never, dequantize_fp8_reference},
 }};
 

@@ -4,6 +4,8 @@
 
 namespace lowp::kernels {
 
+void dequantize_int4_avx512(const DequantizeInt4Args& args);
+void dequantize_int4_avx2(const DequantizeInt4Args& args);
 void dequantize_int4_reference(const DequantizeInt4Args& args);
 
 }  // namespace lowp::kernels

@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const DequantizeInt8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<DequantizeInt8Args>, 1> kList{{
+constexpr std::array<Implementation<DequantizeInt8Args>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, dequantize_int8_avx512},
+    {"avx2", Isa::kAvx2, never, dequantize_int8_avx2},
     {"reference", Isa::kScalar, never, dequantize_int8_reference},
 }};
 

@@ -4,6 +4,8 @@
 
 namespace lowp::kernels {
 
+void dequantize_int8_avx512(const DequantizeInt8Args& args);
+void dequantize_int8_avx2(const DequantizeInt8Args& args);
 void dequantize_int8_reference(const DequantizeInt8Args& args);
 
 }  // namespace lowp::kernels

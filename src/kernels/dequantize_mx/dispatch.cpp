@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const DequantizeMxArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<DequantizeMxArgs>, 1> kList{{
+constexpr std::array<Implementation<DequantizeMxArgs>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, dequantize_mx_avx512},
+    {"avx2", Isa::kAvx2, never, dequantize_mx_avx2},
     {"reference", Isa::kScalar, never, dequantize_mx_reference},
 }};
 

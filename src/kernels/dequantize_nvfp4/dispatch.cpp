@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const DequantizeNvfp4Args&) { return nullptr; }
 
-constexpr std::array<Implementation<DequantizeNvfp4Args>, 1> kList{{
+constexpr std::array<Implementation<DequantizeNvfp4Args>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, dequantize_nvfp4_avx512},
+    {"avx2", Isa::kAvx2, never, dequantize_nvfp4_avx2},
     {"reference", Isa::kScalar, never, dequantize_nvfp4_reference},
 }};
 

@@ -4,6 +4,8 @@
 
 namespace lowp::kernels {
 
+void dequantize_nvfp4_avx512(const DequantizeNvfp4Args& args);
+void dequantize_nvfp4_avx2(const DequantizeNvfp4Args& args);
 void dequantize_nvfp4_reference(const DequantizeNvfp4Args& args);
 
 }  // namespace lowp::kernels

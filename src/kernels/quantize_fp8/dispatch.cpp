@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const QuantizeFp8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<QuantizeFp8Args>, 1> kList{{
+constexpr std::array<Implementation<QuantizeFp8Args>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, quantize_fp8_avx512},
+    {"avx2", Isa::kAvx2, never, quantize_fp8_avx2},
     {"reference", Isa::kScalar, never, quantize_fp8_reference},
 }};
 

@@ -5,6 +5,8 @@
 
 namespace lowp::kernels {
 
+void quantize_fp8_avx512(const QuantizeFp8Args& args);
+void quantize_fp8_avx2(const QuantizeFp8Args& args);
 void quantize_fp8_reference(const QuantizeFp8Args& args);
 
 // Shared by all implementations: stores and returns the scale of block `index`.

@@ -5,6 +5,8 @@
 
 namespace lowp::kernels {
 
+void quantize_int4_avx512(const QuantizeInt4Args& args);
+void quantize_int4_avx2(const QuantizeInt4Args& args);
 void quantize_int4_reference(const QuantizeInt4Args& args);
 
 // What the codes of a group are made with.

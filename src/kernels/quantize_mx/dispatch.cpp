@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const QuantizeMxArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<QuantizeMxArgs>, 1> kList{{
+constexpr std::array<Implementation<QuantizeMxArgs>, 3> kList{{
+    {"avx512", Isa::kAvx512, never, quantize_mx_avx512},
+    {"avx2", Isa::kAvx2, never, quantize_mx_avx2},
     {"reference", Isa::kScalar, never, quantize_mx_reference},
 }};
 

@@ -8,13 +8,11 @@ namespace {
 
 template <class Element>
 void quantize_block(const QuantizeMxArgs& args, const Span& span) {
-  const std::uint8_t scale =
-      mx_scale<Element>(abs_bits(amax_range_of(args.x, span).max), args.mode);
-  args.scale[span.index] = scale;
+  const MxEncoding encoding = finish_mx_block(args, span.index, amax_range_of(args.x, span).max);
   const auto code = [&](std::int64_t col) -> unsigned {
-    // The block is NaN whatever its elements: all get the NaN code, or the largest number.
-    if (scale == E8m0::kNaNCode) return Element::from_float(kNaN);
-    return mx_quantize<Element>(load_element(args.x, span.row, col), E8m0::reciprocal(scale));
+    return encoding.nan
+               ? encoding.nan_code
+               : mx_quantize<Element>(load_element(args.x, span.row, col), encoding.factor);
   };
   const std::int64_t first = span.row * args.x.cols;
   for (std::int64_t col = span.col; col < span.col + span.cols; ++col) {
@@ -28,6 +26,16 @@ void quantize_block(const QuantizeMxArgs& args, const Span& span) {
 }
 
 }  // namespace
+
+MxEncoding finish_mx_block(const QuantizeMxArgs& args, std::int64_t index, float amax) {
+  MxEncoding encoding{};
+  with_mx_element(args.element, [&]<class Element>(Element) {
+    const std::uint8_t scale = mx_scale<Element>(abs_bits(amax), args.mode);
+    args.scale[index] = scale;
+    encoding = {E8m0::reciprocal(scale), scale == E8m0::kNaNCode, Element::from_float(kNaN)};
+  });
+  return encoding;
+}
 
 void quantize_mx_reference(const QuantizeMxArgs& args) {
   with_mx_element(args.element, [&]<class Element>(Element) {

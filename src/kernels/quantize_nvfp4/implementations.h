@@ -5,6 +5,8 @@
 
 namespace lowp::kernels {
 
+void quantize_nvfp4_avx512(const QuantizeNvfp4Args& args);
+void quantize_nvfp4_avx2(const QuantizeNvfp4Args& args);
 void quantize_nvfp4_reference(const QuantizeNvfp4Args& args);
 
 // Shared by all implementations: the tensor's scale, which it stores, with its reciprocal, ...

@@ -60,6 +60,11 @@ inline Int16s shift_left16(Int16s x) {
   return _mm256_slli_epi16(x, kBits);
 }
 
+// `value` where x > limit.
+inline Int16s replace_above16(Int16s x, std::int32_t limit, std::int32_t value) {
+  return _mm256_blendv_epi8(x, broadcast16(value), _mm256_cmpgt_epi16(x, broadcast16(limit)));
+}
+
 // The low halves of a, then those of b; they must fit int16.
 inline Int16s join_in_order(Ints a, Ints b) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);

@@ -64,6 +64,12 @@ inline Int16s shift_left16(Int16s x) {
   return _mm512_slli_epi16(x, kBits);
 }
 
+// `value` where x > limit.
+inline Int16s replace_above16(Int16s x, std::int32_t limit, std::int32_t value) {
+  return _mm512_mask_mov_epi16(x, _mm512_cmpgt_epi16_mask(x, broadcast16(limit)),
+                               broadcast16(value));
+}
+
 // The low halves of a, then those of b.
 inline Int16s join_in_order(Ints a, Ints b) {
   alignas(64) static constexpr std::int16_t kLow[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20,

@@ -143,13 +143,31 @@ inline Range value_range(const Matrix& x, const Span& span) {
   return is_nan_value(range.min) || is_nan_value(range.max) ? Range{nan, nan} : range;
 }
 
-// For every kStep elements of a row of the rectangle and for the rest: body(i, x) with i the
-// column from its left edge and x a Pair, body(i, x, count) for the rest.
+// Covers [0, cols): body(i) for kStep columns from i, body(i, count) for fewer.
+template <class Body>
+inline void for_each_range(std::int64_t cols, const Body& body) {
+  std::int64_t i = 0;
+  for (; i + kStep <= cols; i += kStep) body(i);
+  if (i < cols) body(i, cols - i);
+}
+
+// The same with the elements of a row: body(i, x) with x a Pair, body(i, x, count).
 template <class Element, class Body>
 inline void for_each_step(const typename Element::Type* x, std::int64_t cols, const Body& body) {
-  std::int64_t i = 0;
-  for (; i + kStep <= cols; i += kStep) body(i, Element::load(x + i));
-  if (i < cols) body(i, Element::load(x + i, cols - i), cols - i);
+  for_each_range(cols, [&](std::int64_t i, auto... count) {
+    body(i, Element::load(x + i, count...), count...);
+  });
+}
+
+template <class Element>
+inline void fill_with_nan(const MutableMatrix& out, const Span& span) {
+  const Floats nan = floats_of(broadcast(kQuietNaN));
+  for (std::int64_t row = span.row; row < span.row + span.rows; ++row) {
+    auto* values = at<Element>(out, row, span.col);
+    for_each_range(span.cols, [&](std::int64_t i, auto... count) {
+      Element::store(values + i, {nan, nan}, count...);
+    });
+  }
 }
 
 }  // namespace

@@ -1,0 +1,9 @@
+#include "kernels/runtime/avx512_inl.h"
+// The vectors come first.
+#include "kernels/dequantize_fp8/simd_inl.h"
+
+namespace lowp::kernels {
+
+void dequantize_fp8_avx512(const DequantizeFp8Args& args) { dequantize_on_vectors(args); }
+
+}  // namespace lowp::kernels

@@ -1,0 +1,9 @@
+#include "kernels/runtime/avx2_inl.h"
+// The vectors come first.
+#include "kernels/quantize_fp8/simd_inl.h"
+
+namespace lowp::kernels {
+
+void quantize_fp8_avx2(const QuantizeFp8Args& args) { quantize_on_vectors(args); }
+
+}  // namespace lowp::kernels

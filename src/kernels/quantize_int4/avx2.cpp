@@ -1,0 +1,9 @@
+#include "kernels/runtime/avx2_inl.h"
+// The vectors come first.
+#include "kernels/quantize_int4/simd_inl.h"
+
+namespace lowp::kernels {
+
+void quantize_int4_avx2(const QuantizeInt4Args& args) { quantize_on_vectors(args); }
+
+}  // namespace lowp::kernels

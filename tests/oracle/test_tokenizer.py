@@ -164,3 +164,86 @@ def test_model_file_with_config_equals_transformers(tokenize, sentencepiece_mode
         ids = oracle(text)["input_ids"]
         assert tokenize(tmp_path, text) == ids, text
         assert tokenize(tmp_path, ids, "--no-special") == oracle.decode(ids, skip_special_tokens=True)
+
+
+def import_tokenizer(run_lowp, directory, metadata):
+    """A tiny model with these tokenizer keys as GGUF, imported; its directory."""
+    import gguf_models
+
+    vocabulary = metadata["tokens"]
+    model = gguf_models.random_model("llama", vocab_size=len(vocabulary))
+
+    def add(writer):
+        writer.add_tokenizer_model(metadata["model"])
+        writer.add_token_list(vocabulary)
+        writer.add_token_types(metadata["types"])
+        for key in ["pre", "scores", "merges"]:
+            if key in metadata:
+                {"pre": writer.add_tokenizer_pre, "scores": writer.add_token_scores,
+                 "merges": writer.add_token_merges}[key](metadata[key])
+        writer.add_bos_token_id(metadata["bos"])
+        writer.add_eos_token_id(metadata["eos"])
+        if "unknown" in metadata:
+            writer.add_unk_token_id(metadata["unknown"])
+
+    gguf_models.write_gguf(directory / "model.gguf", model, metadata=add)
+    run_lowp("import", directory / "model.gguf", "-o", directory / "model")
+    return directory / "model"
+
+
+def test_sentencepiece_vocabulary_of_gguf(tokenize, run_lowp, sentencepiece_models, mixed_text, tmp_path):
+    import sentencepiece
+    import transformers
+
+    file = sentencepiece_models / "bpe" / "tokenizer.model"
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(file))
+    ids = range(processor.get_piece_size())
+    kinds = [(processor.is_unknown, 2), (processor.is_control, 3), (processor.is_byte, 6)]
+    directory = import_tokenizer(run_lowp, tmp_path, {
+        "model": "llama", "bos": 1, "eos": 2, "unknown": 0, "tokens": [processor.id_to_piece(i) for i in ids],
+        "scores": [processor.get_score(i) for i in ids],
+        "types": [next((kind for test, kind in kinds if test(i)), 4 if processor.id_to_piece(i) == "<sep>" else 1)
+                  for i in ids]})
+    text = mixed_text[300_000:400_000].replace("<sep>", "").replace("</s>", "").replace("<s>", "").replace("<unk>", "")
+    expected = [processor.bos_id(), *processor.encode(text)]
+    assert tokenize(directory, text) == expected
+    assert tokenize(directory, expected, "--no-special") == text
+    assert transformers.AutoTokenizer.from_pretrained(directory)(text)["input_ids"] == expected
+    special = "a<s>b</s> <ctl>c<sep>d"
+    assert tokenize(directory, special) == transformers.AutoTokenizer.from_pretrained(directory)(special)["input_ids"]
+
+
+@pytest.mark.parametrize("name, pre", [("gpt2", "gpt-2"), ("smollm", "smollm"), ("llama3", "llama-bpe"),
+                                       ("qwen2", "qwen2"), ("gpt4o", "gpt-4o")])
+def test_byte_level_vocabulary_of_gguf(tokenize, run_lowp, byte_level, mixed_text, tmp_path, name, pre):
+    import transformers
+
+    root = byte_level[name]
+    tokens = sorted(root["model"]["vocab"], key=root["model"]["vocab"].get)
+    directory = import_tokenizer(run_lowp, tmp_path, {
+        "model": "gpt2", "pre": pre, "bos": 1, "eos": 0, "tokens": tokens,
+        "types": [3 if i < 3 else 1 for i in range(len(tokens))],
+        "merges": [" ".join(merge) for merge in root["model"]["merges"]]})
+    text = "<|start|>x<|end|>" + mixed_text[450_000:550_000]
+    expected = write(tmp_path, root).encode(text, add_special_tokens=False).ids
+    begin = [1] if name == "llama3" else []
+    assert tokenize(directory, text) == begin + expected
+    assert transformers.AutoTokenizer.from_pretrained(directory)(text)["input_ids"] == begin + expected
+
+
+def test_demo_model(tokenize, run_lowp, demo_gguf, mixed_text, tmp_path):
+    import transformers
+
+    run_lowp("import", demo_gguf, "-o", tmp_path / "model")
+    imported = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    text = "<|im_start|>user\\nHello<|im_end|>\\n" + mixed_text
+    ids = tokenize(tmp_path / "model", text)
+    difference = first_difference(ids, imported(text)["input_ids"], imported.backend_tokenizer)
+    assert difference is None, difference
+    # transformers reads the GGUF itself, but does not know that this model takes digits one by one.
+    oracle = transformers.AutoTokenizer.from_pretrained(demo_gguf.parent, gguf_file=demo_gguf.name)
+    words = "".join(c for c in text if not c.isnumeric())
+    difference = first_difference(tokenize(tmp_path / "model", words), oracle(words)["input_ids"], oracle.backend_tokenizer)
+    assert difference is None, difference
+    assert tokenize(tmp_path / "model", tokenize(tmp_path / "model", texts.english(100_000))) == texts.english(100_000)
+    assert imported.decode(ids) == tokenize(tmp_path / "model", ids)

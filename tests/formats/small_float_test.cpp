@@ -133,7 +133,8 @@ TEST(SmallFloat, StochasticBf16GoesAwayFromZeroWithTheProbabilityOfTheLowBits) {
 
 TEST(SmallFloat, StochasticE2m1IsUnbiased) {
   const int kSteps = 1 << 12;
-  for (float x = -7.0F; x <= 7.0F; x += 0.0625F) {
+  for (int sixteenths = -112; sixteenths <= 112; ++sixteenths) {
+    const float x = static_cast<float>(sixteenths) / 16;
     double sum = 0;
     for (int i = 0; i < kSteps; ++i) {
       const float uniform = static_cast<float>(i) / kSteps;

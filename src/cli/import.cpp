@@ -47,12 +47,21 @@ struct TextFile {
   std::string text;
 };
 
+tokenizer::TokenizerFiles read_tokenizer(const Gguf& gguf) {
+  try {
+    return tokenizer::tokenizer_from_gguf(gguf.metadata());
+  } catch (const Error& error) {
+    throw Error(fmt::format("'{}': {} (--no-tokenizer imports the weights alone)",
+                            gguf.path().string(), error.what()));
+  }
+}
+
 std::vector<TextFile> text_files(const Gguf& gguf, const checkpoint::ImportedModel& model,
                                  const Options& options) {
   const char* dtype = options.dtype == "f32" ? "float32" : "bfloat16";
   std::vector<TextFile> files;
   if (!options.no_tokenizer) {
-    tokenizer::TokenizerFiles tokenizer = tokenizer::tokenizer_from_gguf(gguf.metadata());
+    tokenizer::TokenizerFiles tokenizer = read_tokenizer(gguf);
     files.push_back({"tokenizer.json", std::move(tokenizer.tokenizer_json)});
     files.push_back({"tokenizer_config.json", std::move(tokenizer.tokenizer_config_json)});
   }

@@ -93,7 +93,7 @@ def add_metadata(writer, config):
         writer.add_value_length(config.head_dim)
     if config.model_type in ("llama", "mistral"):
         writer.add_rope_dimension_count(config.head_dim)
-        writer.add_vocab_size(config.vocab_size)
+    writer.add_vocab_size(config.vocab_size)
     writer.add_rope_freq_base(theta["rope_theta"])
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)

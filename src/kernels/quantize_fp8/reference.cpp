@@ -4,29 +4,51 @@
 
 namespace lowp::kernels {
 
-float finish_fp8_block(const QuantizeFp8Args& args, std::int64_t index, Range range) {
-  const float scale = args.static_scale != nullptr ? args.static_scale[index]
-                      : args.element == DType::kF8E4M3
-                          ? fp8_scale<E4m3>(args.scale_dtype, range.max)
-                          : fp8_scale<E5m2>(args.scale_dtype, range.max);
-  args.scale[index] = scale;
-  return scale;
+namespace {
+
+template <class Element, class Arithmetic>
+void finish_in(const QuantizeFp8Args& args, std::int64_t first, std::int64_t count,
+               const Range* ranges, Fp8Encoding* encodings) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float scale = args.static_scale != nullptr
+                            ? args.static_scale[first + i]
+                            : fp8_scale<Element, Arithmetic>(ranges[i].max);
+    args.scale[first + i] = scale;
+    encodings[i] = {scale, args.static_scale == nullptr && ranges[i].max / scale < kInf};
+  }
+}
+
+template <class Element>
+void finish_as(const QuantizeFp8Args& args, std::int64_t first, std::int64_t count,
+               const Range* ranges, Fp8Encoding* encodings) {
+  const auto finish = args.scale_dtype == DType::kBF16  ? finish_in<Element, Bf16>
+                      : args.scale_dtype == DType::kF16 ? finish_in<Element, Fp16>
+                                                        : finish_in<Element, Fp32>;
+  finish(args, first, count, ranges, encodings);
+}
+
+}  // namespace
+
+void finish_fp8_blocks(const QuantizeFp8Args& args, std::int64_t first, std::int64_t count,
+                       const Range* ranges, Fp8Encoding* encodings) {
+  const auto finish = args.element == DType::kF8E4M3 ? finish_as<E4m3> : finish_as<E5m2>;
+  finish(args, first, count, ranges, encodings);
 }
 
 void quantize_fp8_reference(const QuantizeFp8Args& args) {
-  quantize_blocks(
-      args.parallel, args.x.rows, args.x.cols, args.block,
+  quantize_blocks<Fp8Encoding>(
+      args.parallel, args.x, args.block,
       [&](const Span& span) {
         return args.static_scale == nullptr ? amax_range_of(args.x, span) : Range{};
       },
-      [&](std::int64_t index, Range range) { return finish_fp8_block(args, index, range); },
-      [&](const Span& span, float scale) {
+      [&](auto... blocks) { finish_fp8_blocks(args, blocks...); },
+      [&](const Span& span, const Fp8Encoding& encoding) {
         for (std::int64_t row = span.row; row < span.row + span.rows; ++row) {
           for (std::int64_t col = span.col; col < span.col + span.cols; ++col) {
             const float x = load_element(args.x, row, col);
             args.codes[row * args.x.cols + col] = args.element == DType::kF8E4M3
-                                                      ? fp8_quantize<E4m3>(x, scale)
-                                                      : fp8_quantize<E5m2>(x, scale);
+                                                      ? fp8_quantize<E4m3>(x, encoding.scale)
+                                                      : fp8_quantize<E5m2>(x, encoding.scale);
           }
         }
       });

@@ -19,8 +19,9 @@ struct Int4Encoding {
   bool ordinary;
 };
 
-// Shared by all implementations: stores scale and zero of group `index`.
-Int4Encoding finish_int4_group(const QuantizeInt4Args& args, std::int64_t index, Range range);
+// Shared by all implementations: stores scales and zeros of `count` groups from `first` on.
+void finish_int4_groups(const QuantizeInt4Args& args, std::int64_t first, std::int64_t count,
+                        const Range* ranges, Int4Encoding* encodings);
 
 void encode_int4_group_reference(const QuantizeInt4Args& args, const Span& span,
                                  const Int4Encoding& encoding);

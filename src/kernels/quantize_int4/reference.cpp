@@ -5,16 +5,42 @@
 namespace lowp::kernels {
 namespace {
 
-float round_to(DType dtype, float x) {
-  if (dtype == DType::kBF16) return Bf16::round(x);
-  return dtype == DType::kF16 ? Fp16::round(x) : x;
+template <class Arithmetic>
+void finish_in(const QuantizeInt4Args& args, std::int64_t first, std::int64_t count,
+               const Range* ranges, Int4Encoding* encodings) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto [min, max] = ranges[i];
+    const AffineParams params =
+        choose_affine_params<Arithmetic>(min, max, args.mapping, kInt4, args.epsilon);
+    args.scale[first + i] = params.scale;
+    if (args.mapping == Mapping::kAsymmetric) {
+      args.zero_point[first + i] = static_cast<std::int8_t>(params.zero_point);
+    }
+    const float reciprocal = affine_reciprocal(params.scale);
+    const bool ordinary = max * reciprocal < 0x1p14F && min * reciprocal > -0x1p14F;
+    encodings[i] = {reciprocal, 0.0F, params.zero_point, ordinary};
+  }
 }
 
-Int4Encoding finish_float_zero(const QuantizeInt4Args& args, std::int64_t index, Range range) {
-  const FloatZeroParams params = int4_float_zero_params(range.min, range.max);
-  args.scale[index] = round_to(args.scale_dtype, params.scale);
-  args.zero[index] = round_to(args.scale_dtype, params.zero);
-  return {params.scale, range.min, 0, range.max - range.min < kInf};
+// `Arithmetic` is only what the parameters are stored in.
+template <class Arithmetic>
+void finish_float_zero_in(const QuantizeInt4Args& args, std::int64_t first, std::int64_t count,
+                          const Range* ranges, Int4Encoding* encodings) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto [min, max] = ranges[i];
+    const FloatZeroParams params = int4_float_zero_params(min, max);
+    args.scale[first + i] = Arithmetic::round(params.scale);
+    args.zero[first + i] = Arithmetic::round(params.zero);
+    encodings[i] = {params.scale, min, 0, max - min < kInf};
+  }
+}
+
+template <class Arithmetic>
+void finish_either(const QuantizeInt4Args& args, std::int64_t first, std::int64_t count,
+                   const Range* ranges, Int4Encoding* encodings) {
+  const auto finish = args.mapping == Mapping::kFloatZero ? finish_float_zero_in<Arithmetic>
+                                                          : finish_in<Arithmetic>;
+  finish(args, first, count, ranges, encodings);
 }
 
 int encode(const QuantizeInt4Args& args, float x, const Int4Encoding& encoding) {
@@ -25,17 +51,12 @@ int encode(const QuantizeInt4Args& args, float x, const Int4Encoding& encoding) 
 
 }  // namespace
 
-Int4Encoding finish_int4_group(const QuantizeInt4Args& args, std::int64_t index, Range range) {
-  if (args.mapping == Mapping::kFloatZero) return finish_float_zero(args, index, range);
-  const AffineParams params = choose_affine_params(args.scale_dtype, range.min, range.max,
-                                                   args.mapping, kInt4, args.epsilon);
-  args.scale[index] = params.scale;
-  if (args.mapping == Mapping::kAsymmetric) {
-    args.zero_point[index] = static_cast<std::int8_t>(params.zero_point);
-  }
-  const float reciprocal = affine_reciprocal(params.scale);
-  const bool ordinary = range.max * reciprocal < 0x1p14F && range.min * reciprocal > -0x1p14F;
-  return {reciprocal, 0.0F, params.zero_point, ordinary};
+void finish_int4_groups(const QuantizeInt4Args& args, std::int64_t first, std::int64_t count,
+                        const Range* ranges, Int4Encoding* encodings) {
+  const auto finish = args.scale_dtype == DType::kBF16  ? finish_either<Bf16>
+                      : args.scale_dtype == DType::kF16 ? finish_either<Fp16>
+                                                        : finish_either<Fp32>;
+  finish(args, first, count, ranges, encodings);
 }
 
 void encode_int4_group_reference(const QuantizeInt4Args& args, const Span& span,
@@ -49,10 +70,12 @@ void encode_int4_group_reference(const QuantizeInt4Args& args, const Span& span,
 }
 
 void quantize_int4_reference(const QuantizeInt4Args& args) {
-  for_each_block(
-      args.parallel, args.x.rows, args.x.cols, {1, args.group_size}, [&](const Span& span) {
-        const Range range = range_of(args.x, span);
-        encode_int4_group_reference(args, span, finish_int4_group(args, span.index, range));
+  quantize_blocks<Int4Encoding>(
+      args.parallel, args.x, {1, args.group_size},
+      [&](const Span& span) { return range_of(args.x, span); },
+      [&](auto... groups) { finish_int4_groups(args, groups...); },
+      [&](const Span& span, const Int4Encoding& encoding) {
+        encode_int4_group_reference(args, span, encoding);
       });
 }
 

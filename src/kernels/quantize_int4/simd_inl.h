@@ -43,10 +43,8 @@ inline void encode_float_zero(const QuantizeInt4Args& args, const Span& span,
 }
 
 template <class Element>
-inline void quantize_group(const QuantizeInt4Args& args, const Span& span) {
-  const Range range = args.mapping == Mapping::kSymmetric ? amax_range<Element>(args.x, span)
-                                                          : value_range<Element>(args.x, span);
-  const Int4Encoding encoding = finish_int4_group(args, span.index, range);
+inline void encode_group(const QuantizeInt4Args& args, const Span& span,
+                         const Int4Encoding& encoding) {
   if (!encoding.ordinary) {
     encode_int4_group_reference(args, span, encoding);
   } else if (args.mapping == Mapping::kFloatZero) {
@@ -56,11 +54,22 @@ inline void quantize_group(const QuantizeInt4Args& args, const Span& span) {
   }
 }
 
+template <class Element>
+inline void quantize_elements(const QuantizeInt4Args& args) {
+  const bool symmetric = args.mapping == Mapping::kSymmetric;
+  quantize_blocks<Int4Encoding>(
+      args.parallel, args.x, {1, args.group_size},
+      [&](const Span& span) {
+        return symmetric ? amax_range<Element>(args.x, span) : value_range<Element>(args.x, span);
+      },
+      [&](auto... groups) { finish_int4_groups(args, groups...); },
+      [&](const Span& span, const Int4Encoding& encoding) {
+        encode_group<Element>(args, span, encoding);
+      });
+}
+
 inline void quantize_on_vectors(const QuantizeInt4Args& args) {
-  with_element(args.x.dtype, [&]<class Element>(Element) {
-    for_each_block(args.parallel, args.x.rows, args.x.cols, {1, args.group_size},
-                   [&](const Span& span) { quantize_group<Element>(args, span); });
-  });
+  with_element(args.x.dtype, [&]<class Element>(Element) { quantize_elements<Element>(args); });
 }
 
 }  // namespace

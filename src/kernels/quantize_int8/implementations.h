@@ -18,8 +18,9 @@ struct Int8Encoding {
   bool ordinary;
 };
 
-// Shared by all implementations: stores scale and zero point of block `index`.
-Int8Encoding finish_int8_block(const QuantizeInt8Args& args, std::int64_t index, Range range);
+// Shared by all implementations: stores scales and zero points of `count` blocks from `first` on.
+void finish_int8_blocks(const QuantizeInt8Args& args, std::int64_t first, std::int64_t count,
+                        const Range* ranges, Int8Encoding* encodings);
 
 void encode_int8_block_reference(const QuantizeInt8Args& args, const Span& span,
                                  const Int8Encoding& encoding);

@@ -4,16 +4,33 @@
 
 namespace lowp::kernels {
 
-Int8Encoding finish_int8_block(const QuantizeInt8Args& args, std::int64_t index, Range range) {
-  const AffineParams params = choose_affine_params(args.scale_dtype, range.min, range.max,
-                                                   args.mapping, kInt8, args.epsilon);
-  args.scale[index] = params.scale;
-  if (args.zero_point != nullptr) {
-    args.zero_point[index] = static_cast<std::int8_t>(params.zero_point);
+namespace {
+
+template <class Arithmetic>
+void finish_in(const QuantizeInt8Args& args, std::int64_t first, std::int64_t count,
+               const Range* ranges, Int8Encoding* encodings) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto [min, max] = ranges[i];
+    const AffineParams params =
+        choose_affine_params<Arithmetic>(min, max, args.mapping, kInt8, args.epsilon);
+    args.scale[first + i] = params.scale;
+    if (args.zero_point != nullptr) {
+      args.zero_point[first + i] = static_cast<std::int8_t>(params.zero_point);
+    }
+    const float reciprocal = affine_reciprocal(params.scale);
+    const bool ordinary = max * reciprocal < 0x1p14F && min * reciprocal > -0x1p14F;
+    encodings[i] = {reciprocal, params.zero_point, ordinary};
   }
-  const float reciprocal = affine_reciprocal(params.scale);
-  const bool ordinary = range.max * reciprocal < 0x1p14F && range.min * reciprocal > -0x1p14F;
-  return {reciprocal, params.zero_point, ordinary};
+}
+
+}  // namespace
+
+void finish_int8_blocks(const QuantizeInt8Args& args, std::int64_t first, std::int64_t count,
+                        const Range* ranges, Int8Encoding* encodings) {
+  const auto finish = args.scale_dtype == DType::kBF16  ? finish_in<Bf16>
+                      : args.scale_dtype == DType::kF16 ? finish_in<Fp16>
+                                                        : finish_in<Fp32>;
+  finish(args, first, count, ranges, encodings);
 }
 
 void encode_int8_block_reference(const QuantizeInt8Args& args, const Span& span,
@@ -27,10 +44,9 @@ void encode_int8_block_reference(const QuantizeInt8Args& args, const Span& span,
 }
 
 void quantize_int8_reference(const QuantizeInt8Args& args) {
-  quantize_blocks(
-      args.parallel, args.x.rows, args.x.cols, args.block,
-      [&](const Span& span) { return range_of(args.x, span); },
-      [&](std::int64_t index, Range range) { return finish_int8_block(args, index, range); },
+  quantize_blocks<Int8Encoding>(
+      args.parallel, args.x, args.block, [&](const Span& span) { return range_of(args.x, span); },
+      [&](auto... blocks) { finish_int8_blocks(args, blocks...); },
       [&](const Span& span, const Int8Encoding& encoding) {
         encode_int8_block_reference(args, span, encoding);
       });

@@ -26,12 +26,12 @@ inline void encode_rows(const QuantizeInt8Args& args, const Span& span,
 template <class Element>
 inline void quantize_elements(const QuantizeInt8Args& args) {
   const bool symmetric = args.mapping == Mapping::kSymmetric;
-  quantize_blocks(
-      args.parallel, args.x.rows, args.x.cols, args.block,
+  quantize_blocks<Int8Encoding>(
+      args.parallel, args.x, args.block,
       [&](const Span& span) {
         return symmetric ? amax_range<Element>(args.x, span) : value_range<Element>(args.x, span);
       },
-      [&](std::int64_t index, Range range) { return finish_int8_block(args, index, range); },
+      [&](auto... blocks) { finish_int8_blocks(args, blocks...); },
       [&](const Span& span, const Int8Encoding& encoding) {
         if (encoding.ordinary) {
           encode_rows<Element>(args, span, encoding);

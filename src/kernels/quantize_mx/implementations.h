@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/quantize_mx/quantize_mx.h"
+#include "kernels/runtime/range.h"
 
 namespace lowp::kernels {
 
@@ -15,7 +16,8 @@ struct MxEncoding {
   std::uint8_t nan_code;  // the element's NaN, or its largest number if it has none
 };
 
-// Shared by all implementations: stores the scale of block `index`.
-MxEncoding finish_mx_block(const QuantizeMxArgs& args, std::int64_t index, float amax);
+// Shared by all implementations: stores the scales of `count` blocks from `first` on.
+void finish_mx_blocks(const QuantizeMxArgs& args, std::int64_t first, std::int64_t count,
+                      const Range* ranges, MxEncoding* encodings);
 
 }  // namespace lowp::kernels

@@ -7,8 +7,7 @@ namespace lowp::kernels {
 namespace {
 
 template <class Element>
-void quantize_block(const QuantizeMxArgs& args, const Span& span) {
-  const MxEncoding encoding = finish_mx_block(args, span.index, amax_range_of(args.x, span).max);
+void encode_block(const QuantizeMxArgs& args, const Span& span, const MxEncoding& encoding) {
   const auto code = [&](std::int64_t col) -> unsigned {
     return encoding.nan
                ? encoding.nan_code
@@ -27,20 +26,26 @@ void quantize_block(const QuantizeMxArgs& args, const Span& span) {
 
 }  // namespace
 
-MxEncoding finish_mx_block(const QuantizeMxArgs& args, std::int64_t index, float amax) {
-  MxEncoding encoding{};
+void finish_mx_blocks(const QuantizeMxArgs& args, std::int64_t first, std::int64_t count,
+                      const Range* ranges, MxEncoding* encodings) {
   with_mx_element(args.element, [&]<class Element>(Element) {
-    const std::uint8_t scale = mx_scale<Element>(abs_bits(amax), args.mode);
-    args.scale[index] = scale;
-    encoding = {E8m0::reciprocal(scale), scale == E8m0::kNaNCode, Element::from_float(kNaN)};
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::uint8_t scale = mx_scale<Element>(abs_bits(ranges[i].max), args.mode);
+      args.scale[first + i] = scale;
+      encodings[i] = {E8m0::reciprocal(scale), scale == E8m0::kNaNCode, Element::from_float(kNaN)};
+    }
   });
-  return encoding;
 }
 
 void quantize_mx_reference(const QuantizeMxArgs& args) {
   with_mx_element(args.element, [&]<class Element>(Element) {
-    for_each_block(args.parallel, args.x.rows, args.x.cols, {1, args.block_size},
-                   [&](const Span& span) { quantize_block<Element>(args, span); });
+    quantize_blocks<MxEncoding>(
+        args.parallel, args.x, {1, args.block_size},
+        [&](const Span& span) { return amax_range_of(args.x, span); },
+        [&](auto... blocks) { finish_mx_blocks(args, blocks...); },
+        [&](const Span& span, const MxEncoding& encoding) {
+          encode_block<Element>(args, span, encoding);
+        });
   });
 }
 

@@ -7,31 +7,44 @@
 namespace lowp::kernels {
 namespace {
 
+template <class Format>
+inline void store_codes(std::uint8_t* codes, std::int64_t i, Int16s code, auto... count) {
+  if constexpr (Format::kBits == 4) {
+    store_nibbles(codes + i / 2, code, count...);
+  } else {
+    store_bytes(codes + i, code, count...);
+  }
+}
+
 template <class Format, class Element>
-inline void quantize_group(const QuantizeMxArgs& args, const Span& span) {
-  const float amax = amax_range<Element>(args.x, span).max;
-  const MxEncoding encoding = finish_mx_block(args, span.index, amax);
-  const Floats factor = broadcast(encoding.factor);
+inline void encode_block(const QuantizeMxArgs& args, const Span& span, const MxEncoding& encoding) {
   const std::int64_t first = span.row * args.x.cols + span.col;
+  if (encoding.nan) {
+    for_each_range(span.cols, [&](std::int64_t i, auto... count) {
+      store_codes<Format>(args.codes, first + i, broadcast16(encoding.nan_code), count...);
+    });
+    return;
+  }
+  const Floats factor = broadcast(encoding.factor);
   for_each_step<Element>(at<Element>(args.x, span.row, span.col), span.cols,
                          [&](std::int64_t i, Pair x, auto... count) {
-                           Ints a = encode<Format>(multiply(x.a, factor));
-                           Ints b = encode<Format>(multiply(x.b, factor));
-                           if (encoding.nan) a = b = broadcast(std::int32_t{encoding.nan_code});
-                           const Int16s codes = Element::join(a, b);
-                           if constexpr (Format::kBits == 4) {
-                             store_nibbles(args.codes + (first + i) / 2, codes, count...);
-                           } else {
-                             store_bytes(args.codes + first + i, codes, count...);
-                           }
+                           const Ints a = encode<Format, true>(multiply(x.a, factor));
+                           const Ints b = encode<Format, true>(multiply(x.b, factor));
+                           store_codes<Format>(args.codes, first + i, Element::join(a, b),
+                                               count...);
                          });
 }
 
 template <class Format>
 inline void quantize_as(const QuantizeMxArgs& args) {
   with_element(args.x.dtype, [&]<class Element>(Element) {
-    for_each_block(args.parallel, args.x.rows, args.x.cols, {1, args.block_size},
-                   [&](const Span& span) { quantize_group<Format, Element>(args, span); });
+    quantize_blocks<MxEncoding>(
+        args.parallel, args.x, {1, args.block_size},
+        [&](const Span& span) { return amax_range<Element>(args.x, span); },
+        [&](auto... blocks) { finish_mx_blocks(args, blocks...); },
+        [&](const Span& span, const MxEncoding& encoding) {
+          encode_block<Format, Element>(args, span, encoding);
+        });
   });
 }
 

@@ -15,8 +15,8 @@ inline void quantize_elements(const QuantizeNvfp4Args& args) {
     std::uint8_t* codes = args.codes + (span.row * args.x.cols + span.col) / 2;
     for_each_step<Element>(at<Element>(args.x, span.row, span.col), span.cols,
                            [&](std::int64_t i, Pair x, auto... count) {
-                             const Ints a = encode<E2m1>(multiply(x.a, factor));
-                             const Ints b = encode<E2m1>(multiply(x.b, factor));
+                             const Ints a = encode<E2m1, false>(multiply(x.a, factor));
+                             const Ints b = encode<E2m1, false>(multiply(x.b, factor));
                              store_nibbles(codes + i / 2, Element::join(a, b), count...);
                            });
   });

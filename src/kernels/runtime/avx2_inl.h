@@ -47,6 +47,10 @@ template <int kBits>
 inline Ints shift_right(Ints x) {
   return _mm256_srli_epi32(x, kBits);
 }
+// x | (from & mask)
+inline Ints insert_bits(Ints x, Ints from, std::int32_t mask) {
+  return bit_or(x, bit_and(from, broadcast(mask)));
+}
 inline Mask greater(Ints a, Ints b) { return _mm256_cmpgt_epi32(a, b); }
 inline Ints select(Mask mask, Ints yes, Ints no) { return _mm256_blendv_epi8(no, yes, mask); }
 

@@ -51,6 +51,10 @@ template <int kBits>
 inline Ints shift_right(Ints x) {
   return _mm512_srli_epi32(x, kBits);
 }
+// x | (from & mask)
+inline Ints insert_bits(Ints x, Ints from, std::int32_t mask) {
+  return _mm512_ternarylogic_epi32(x, from, broadcast(mask), 0xF8);
+}
 inline Mask greater(Ints a, Ints b) { return _mm512_cmpgt_epi32_mask(a, b); }
 inline Ints select(Mask mask, Ints yes, Ints no) { return _mm512_mask_blend_epi32(mask, no, yes); }
 

@@ -19,33 +19,49 @@ struct Span {
 // Elements that one thread takes at least: some microseconds of work.
 inline constexpr std::int64_t kGrainElements = 16384;
 
-// Calls body(span) for every block of a (rows, cols) matrix, on several threads. Blocks at the
-// lower and right edge are cut. Like parallel_for a template over the caller's own closure, and so
-// safe in a file of any ISA level.
+// The blocks of a (rows, cols) matrix. Those at the lower and right edge are cut.
+// Always inlined, so that no ISA level's copy of a function can stand in for another's.
+struct BlockGrid {
+  std::int64_t rows;
+  std::int64_t cols;
+  Block block;
+
+  [[gnu::always_inline]] std::int64_t across() const {
+    return (cols + block.cols - 1) / block.cols;
+  }
+  [[gnu::always_inline]] std::int64_t count() const {
+    return rows == 0 || cols == 0 ? 0 : (rows + block.rows - 1) / block.rows * across();
+  }
+  [[gnu::always_inline]] std::int64_t grain() const {
+    return kGrainElements / (block.rows * block.cols) + 1;
+  }
+  [[gnu::always_inline]] Span at(std::int64_t row, std::int64_t col, std::int64_t index) const {
+    const std::int64_t rows_left = rows - row;
+    const std::int64_t cols_left = cols - col;
+    return {row, col, rows_left < block.rows ? rows_left : block.rows,
+            cols_left < block.cols ? cols_left : block.cols, index};
+  }
+  [[gnu::always_inline]] Span at(std::int64_t index) const {
+    const std::int64_t per_row = across();
+    return at(index / per_row * block.rows, index % per_row * block.cols, index);
+  }
+  [[gnu::always_inline]] Span after(const Span& span) const {
+    const std::int64_t col = span.col + block.cols;
+    return col < cols ? at(span.row, col, span.index + 1)
+                      : at(span.row + block.rows, 0, span.index + 1);
+  }
+};
+
+// Calls body(span) for every block of a (rows, cols) matrix, on several threads. Like parallel_for
+// a template over the caller's own closure, and so safe in a file of any ISA level.
 template <class Body>
 inline void for_each_block(const ParallelFor* parallel, std::int64_t rows, std::int64_t cols,
                            Block block, const Body& body) {
-  if (rows == 0 || cols == 0) return;
-  const std::int64_t blocks_down = (rows + block.rows - 1) / block.rows;
-  const std::int64_t blocks_across = (cols + block.cols - 1) / block.cols;
-  const std::int64_t grain = kGrainElements / (block.rows * block.cols) + 1;
+  const BlockGrid grid{rows, cols, block};
   const auto range = [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t down = begin / blocks_across;
-    std::int64_t across = begin % blocks_across;
-    for (std::int64_t index = begin; index < end; ++index) {
-      const std::int64_t row = down * block.rows;
-      const std::int64_t col = across * block.cols;
-      const std::int64_t rows_left = rows - row;
-      const std::int64_t cols_left = cols - col;
-      body(Span{row, col, rows_left < block.rows ? rows_left : block.rows,
-                cols_left < block.cols ? cols_left : block.cols, index});
-      if (++across == blocks_across) {
-        across = 0;
-        ++down;
-      }
-    }
+    for (Span span = grid.at(begin); span.index < end; span = grid.after(span)) body(span);
   };
-  parallel_for(parallel, blocks_down * blocks_across, grain, range);
+  parallel_for(parallel, grid.count(), grid.grain(), range);
 }
 
 }  // namespace lowp::kernels

@@ -43,26 +43,23 @@ inline Ints encode_magnitudes(Ints magnitude) {
 template <class Format>
 inline constexpr std::int32_t kSignCode = 1 << (Format::kBits - 1);
 
-template <class Format>
-inline Ints sign_codes(Ints bits) {
-  return bit_and(shift_right<32 - Format::kBits>(bits), broadcast(kSignCode<Format>));
-}
-
 // Format::from_float: saturates; NaN becomes the NaN code with its sign, or where there is none
-// the largest number.
-template <class Format>
+// the largest number. kFinite: there is no NaN.
+template <class Format, bool kFinite>
 inline Ints encode(Floats x) {
   constexpr std::int32_t kMaxBits = __builtin_bit_cast(std::int32_t, Format::kMax);
   constexpr std::int32_t kInfinity = 0x7F800000;
   const Ints bits = bits_of(x);
   const Ints magnitude = bit_and(bits, broadcast(kMagnitude32));
   const Ints code = encode_magnitudes<Format>(min(magnitude, broadcast(kMaxBits)));
-  const Ints sign = sign_codes<Format>(bits);
+  const Ints coded = insert_bits(code, shift_right<32 - Format::kBits>(bits), kSignCode<Format>);
+  if constexpr (kFinite) return coded;
   const Mask nan = greater(magnitude, broadcast(kInfinity));
   if constexpr (Format::kBits == 8) {
-    return bit_or(select(nan, broadcast(std::int32_t{Format::kNaNCode}), code), sign);
+    const Ints nan_code = broadcast(std::int32_t{Format::kNaNCode});
+    return select(nan, bit_or(coded, nan_code), coded);
   } else {
-    return select(nan, broadcast(std::int32_t{Format::kMaxCode}), bit_or(code, sign));
+    return select(nan, broadcast(std::int32_t{Format::kMaxCode}), coded);
   }
 }
 

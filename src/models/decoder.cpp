@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "models/functional.h"
 
 namespace lowp::models {
@@ -24,69 +26,47 @@ RmsNormImpl::RmsNormImpl(const Config& config, std::int64_t size, torch::TensorO
       eps_(config.rms_norm_eps),
       weight_offset_(config.norm_adds_one ? 1.0 : 0.0) {}
 
-torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) const {
-  return rms_norm(x, weight, eps_, weight_offset_);
-}
+torch::Tensor RmsNormImpl::forward(const torch::Tensor& x) const { return rms_norm(x, norm()); }
 
 torch::Tensor RmsNormImpl::add_and_forward(torch::Tensor& residual,
                                            const torch::Tensor& delta) const {
-  residual = residual + delta;
-  return forward(residual);
+  return add_rms_norm(residual, delta, norm());
 }
 
 AttentionImpl::AttentionImpl(const Config& config, std::int64_t layer, torch::TensorOptions options)
-    : layer_(layer), head_dim_(config.head_dim), scale_(config.attention_scale) {
+    : layer_(layer), scale_(config.attention_scale) {
   const std::int64_t hidden = config.hidden_size;
-  const std::int64_t q_size = config.num_attention_heads * head_dim_;
-  const std::int64_t kv_size = config.num_key_value_heads * head_dim_;
+  const std::int64_t q_size = config.num_attention_heads * config.head_dim;
+  const std::int64_t kv_size = config.num_key_value_heads * config.head_dim;
   const bool bias = config.qkv_bias;
   q_proj_ = register_module("q_proj", make_linear(hidden, q_size, bias, options));
   k_proj_ = register_module("k_proj", make_linear(hidden, kv_size, bias, options));
   v_proj_ = register_module("v_proj", make_linear(hidden, kv_size, bias, options));
   o_proj_ = register_module("o_proj", make_linear(q_size, hidden, config.output_bias, options));
   if (config.qk_norm) {
-    q_norm_ = register_module("q_norm", make_norm(config, head_dim_, options));
-    k_norm_ = register_module("k_norm", make_norm(config, head_dim_, options));
+    q_norm_ = register_module("q_norm", make_norm(config, config.head_dim, options));
+    k_norm_ = register_module("k_norm", make_norm(config, config.head_dim, options));
   }
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Positions& positions,
                                      KvCache* cache) {
-  const auto heads = [&](const torch::Tensor& y) { return y.view({y.size(0), -1, head_dim_}); };
-  torch::Tensor q = heads(q_proj_->forward(x));
-  torch::Tensor k = heads(k_proj_->forward(x));
-  const torch::Tensor v = heads(v_proj_->forward(x));
-  if (q_norm_ != nullptr) {
-    q = q_norm_->forward(q);
-    k = k_norm_->forward(k);
+  const auto [begin, count, first] =
+      std::tuple(positions.begin, positions.count, positions.first_key);
+  const HeadNorms norms =
+      q_norm_ != nullptr ? HeadNorms{q_norm_->norm(), k_norm_->norm()} : HeadNorms{};
+  torch::Tensor keys, values;
+  if (cache != nullptr) {
+    keys = cache->keys(layer_).narrow(1, begin, count);
+    values = cache->values(layer_).narrow(1, begin, count);
   }
-  q = rotate(q, positions.rotation);
-  k = rotate(k, positions.rotation);
-  const Context context = store(k, v, positions, cache);
-  return o_proj_->forward(attend(q, context, positions));
-}
-
-AttentionImpl::Context AttentionImpl::store(const torch::Tensor& k, const torch::Tensor& v,
-                                            const Positions& positions, KvCache* cache) const {
-  if (cache == nullptr) return {k.transpose(0, 1), v.transpose(0, 1)};
-  const std::int64_t end = positions.begin + positions.count;
-  torch::Tensor &keys = cache->keys(layer_), &values = cache->values(layer_);
-  keys.narrow(1, positions.begin, positions.count).copy_(k.transpose(0, 1));
-  values.narrow(1, positions.begin, positions.count).copy_(v.transpose(0, 1));
-  const std::int64_t first = positions.first_key;
-  return {keys.narrow(1, first, end - first), values.narrow(1, first, end - first)};
-}
-
-// q (T, H, D) to (T, H * D).
-torch::Tensor AttentionImpl::attend(const torch::Tensor& q, const Context& context,
-                                    const Positions& positions) const {
-  const std::optional<torch::Tensor> mask =
-      positions.mask.defined() ? std::optional(positions.mask) : std::nullopt;
-  const bool causal = !mask.has_value() && positions.count > 1;
-  const torch::Tensor out = at::scaled_dot_product_attention(
-      q.transpose(0, 1).unsqueeze(0), context.keys.unsqueeze(0), context.values.unsqueeze(0), mask,
-      /*dropout_p=*/0.0, causal, scale_, /*enable_gqa=*/true);
-  return out.squeeze(0).transpose(0, 1).reshape({q.size(0), -1});
+  const torch::Tensor q = rotate(q_proj_->forward(x), k_proj_->forward(x), v_proj_->forward(x),
+                                 positions.rotation, norms, keys, values);
+  if (cache != nullptr) {
+    keys = cache->keys(layer_).narrow(1, first, begin + count - first);
+    values = cache->values(layer_).narrow(1, first, begin + count - first);
+  }
+  return o_proj_->forward(attend(q, keys, values, positions.mask, scale_));
 }
 
 MlpImpl::MlpImpl(const Config& config, torch::TensorOptions options)

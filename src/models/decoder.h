@@ -12,6 +12,7 @@
 #include "lowp/models/config.h"
 #include "lowp/models/kv_cache.h"
 #include "lowp/nn/linear.h"
+#include "models/functional.h"
 #include "models/rotary_table.h"
 
 namespace lowp::models {
@@ -34,8 +35,7 @@ class RmsNormImpl : public torch::nn::Module {
   // residual += delta; returns the norm of the sum. `residual` may be a new tensor afterwards.
   torch::Tensor add_and_forward(torch::Tensor& residual, const torch::Tensor& delta) const;
 
-  double eps() const { return eps_; }
-  double weight_offset() const { return weight_offset_; }
+  Norm norm() const { return {weight, eps_, weight_offset_}; }
   torch::Tensor weight;
 
  private:
@@ -51,18 +51,7 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const Positions& positions, KvCache* cache);
 
  private:
-  // Keys and values of all positions so far: (KV, S, D).
-  struct Context {
-    torch::Tensor keys;
-    torch::Tensor values;
-  };
-  Context store(const torch::Tensor& k, const torch::Tensor& v, const Positions& positions,
-                KvCache* cache) const;
-  torch::Tensor attend(const torch::Tensor& q, const Context& context,
-                       const Positions& positions) const;
-
   std::int64_t layer_;
-  std::int64_t head_dim_;
   double scale_;
   nn::Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
   std::shared_ptr<RmsNormImpl> q_norm_, k_norm_;  // null unless config.qk_norm

@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kFirstId = 5;
 
-void write(const torch::Tensor& logits, const char* path) {
-  const torch::Tensor wide = logits.to(torch::kFloat32).contiguous();
+void write(const torch::Tensor& logits, const std::string& path) {
+  const torch::Tensor wide = logits.detach().to(torch::kFloat32).contiguous();
   std::ofstream file(path, std::ios::binary);
   file.write(static_cast<const char*>(wide.const_data_ptr()),
              static_cast<std::streamsize>(wide.nbytes()));
@@ -29,8 +29,10 @@ int main(int argc, char** argv) try {
   lowp::models::CausalLM model = lowp::models::CausalLM::load(argv[1], {.dtype = dtype});
   std::vector<std::int64_t> ids;
   for (int i = kFirstId; i < argc; ++i) ids.push_back(std::atoll(argv[i]));
+  const torch::Tensor sequence = torch::tensor(ids, torch::kInt64);
+  write(model->forward(sequence), std::string(argv[2]) + ".autograd");
   const torch::InferenceMode inference;
-  write(model->forward(torch::tensor(ids, torch::kInt64)), argv[2]);
+  write(model->forward(sequence), argv[2]);
   lowp::models::GenerateOptions options;
   options.max_tokens = std::atoll(argv[3]);
   for (const std::int64_t token : model->generate(ids, options).tokens) std::cout << token << ' ';

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string_view>
 #include <vector>
@@ -30,5 +31,9 @@ struct Generation {
   std::int64_t decode_steps = 0;
   double decode_seconds = 0.0;  // of the decode steps, one token each
 };
+
+// eos_token_id of generation_config.json, else of config.json: a number or a list. Throws
+// lowp::Error that names the file if it is neither.
+std::vector<std::int64_t> load_stop_tokens(const std::filesystem::path& directory);
 
 }  // namespace lowp::models

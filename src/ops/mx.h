@@ -31,4 +31,6 @@ inline ScalarType codes_dtype(DType element) {
   return ScalarType::Byte;
 }
 
+constexpr std::int64_t values_a_byte(DType element) { return element == DType::kF4 ? 2 : 1; }
+
 }  // namespace lowp::ops

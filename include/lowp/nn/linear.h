@@ -4,11 +4,32 @@
 #include <torch/nn/options/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace lowp {
+struct QuantizedWeight;
+}
+
 namespace lowp::nn {
+
+struct QuantizedState;
+
+// What a scheme with dynamic activations does to them; the others ignore it.
+struct ActivationOptions {
+  std::string mapping = "symmetric";   // of int8: or "asymmetric"
+  std::string scaling_mode = "rceil";  // of MXFP8: "floor", "ceil", "even", "rceil"
+};
 
 // torch::nn::Linear whose weight can be exchanged for a quantized one in place (lowp::quantize_).
 // y = x weight^T + bias; x (*, in_features), weight (out_features, in_features), y (*,
 // out_features).
+//
+// Quantized, the parameter `weight` is gone and the buffers weight_codes, weight_scale and so on
+// hold the representation, which saves, loads, moves and clones with the module; changing the
+// module's dtype leaves them alone. x is float32, float16 or bfloat16, and y of its dtype. The
+// gradient with respect to x and bias is that of the dequantized weight; the weight has none.
 class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
  public:
   LinearImpl(std::int64_t in_features, std::int64_t out_features);
@@ -23,9 +44,40 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
 
   torch::Tensor forward(const torch::Tensor& input);
 
+  bool is_quantized() const { return quantized_ != nullptr; }
+  std::string scheme() const;  // "W4A16"; empty if not quantized
+
+  // Takes a weight of (out_features, in_features); throws lowp::Error for another shape.
+  void set_quantized_weight(const QuantizedWeight& weight,
+                            const ActivationOptions& activation = {});
+  // Throw lowp::Error if the layer is not quantized.
+  QuantizedWeight quantized_weight() const;
+  torch::Tensor dequantized_weight() const;  // (out_features, in_features), of the original dtype
+  // Makes `weight` a parameter again, with the dequantized values.
+  void dequantize();
+
+  // Module's, aware of the quantized state.
+  std::shared_ptr<torch::nn::Module> clone(
+      const std::optional<torch::Device>& device = std::nullopt) const override;
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, bool non_blocking = false) override;
+  void save(torch::serialize::OutputArchive& archive) const override;
+  void load(torch::serialize::InputArchive& archive) override;
+
   torch::nn::LinearOptions options;
   torch::Tensor weight;  // undefined once quantized
   torch::Tensor bias;    // undefined if options.bias() is false
+
+ private:
+  struct Empty {};
+  LinearImpl(const torch::nn::LinearOptions& options, Empty);
+  torch::Device device() const;
+  void install(const QuantizedState& state);
+  void clear_quantized_state();
+  void set_buffer(const std::string& name, torch::Tensor& tensor);
+
+  std::shared_ptr<QuantizedState> quantized_;
 };
 
 TORCH_MODULE(Linear);

@@ -1,0 +1,85 @@
+// How to quantize a linear layer: the argument of lowp::quantize_. Names and fields are torchao's
+// where it has them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace lowp {
+
+// Which values share a scale.
+struct PerTensor {};
+struct PerRow {};    // a row of the weight, a token of the activations
+struct PerBlock {};  // 128x128 of the weight, 1x128 of the activations
+struct PerGroup {
+  std::int64_t group_size = 128;  // along the input features
+};
+
+enum class MappingType : std::uint8_t {
+  kSymmetric,   // value = code * scale
+  kAsymmetric,  // value = (code - zero_point) * scale, zero_point an integer
+  kFloatZero,   // value = code * scale + zero; torchao's int4 for bfloat16
+};
+
+// How the power-of-two scale of an MX block follows from its largest element.
+enum class ScaleCalculationMode : std::uint8_t { kFloor, kCeil, kEven, kRceil };
+
+// int8 weights; activations to int8 per token at run time. Scheme W8A8.
+struct Int8DynamicActivationInt8WeightConfig {
+  std::variant<PerRow, PerTensor> granularity = PerRow{};  // of the weight
+  MappingType act_mapping_type = MappingType::kSymmetric;  // or kAsymmetric
+};
+
+// Scheme W8A16.
+struct Int8WeightOnlyConfig {
+  std::variant<PerRow, PerTensor, PerGroup> granularity = PerRow{};
+};
+
+// Schemes W4A16_FLOAT_ZERO (as torchao), W4A16, W4A16_ASYM.
+struct Int4WeightOnlyConfig {
+  std::int64_t group_size = 128;  // even, divides the input features
+  MappingType mapping_type = MappingType::kFloatZero;
+};
+
+// float8_e4m3fn on both sides. Schemes FP8, FP8_DYNAMIC, FP8_BLOCK.
+struct Float8DynamicActivationFloat8WeightConfig {
+  std::variant<PerTensor, PerRow, PerBlock> granularity = PerTensor{};
+};
+
+// Scheme FP8_WEIGHT_ONLY.
+struct Float8WeightOnlyConfig {
+  std::variant<PerRow, PerTensor, PerBlock> granularity = PerRow{};
+};
+
+// MXFP8 on both sides: float8_e4m3fn with a power-of-two scale for 32 values. Scheme MXFP8.
+struct MXDynamicActivationMXWeightConfig {
+  ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
+};
+
+// e2m1 with a power-of-two scale for 32 values. Scheme MXFP4.
+struct MXFP4WeightOnlyConfig {
+  ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
+};
+
+// e2m1 with a float8_e4m3fn scale for 16 values, and one float32 scale a tensor (1 if
+// use_dynamic_per_tensor_scale is false). Scheme NVFP4.
+struct NVFP4WeightOnlyConfig {
+  bool use_dynamic_per_tensor_scale = true;
+};
+
+using Config =
+    std::variant<Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, Int4WeightOnlyConfig,
+                 Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig,
+                 MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig>;
+
+// The config of a scheme's name ("W4A16", "FP8_DYNAMIC", as the command takes them). group_size 0:
+// the scheme's own. Throws lowp::Error for an unknown name, and for a group size that the scheme
+// does not have.
+Config config_from_scheme(std::string_view name, std::int64_t group_size = 0);
+
+// The name of the scheme that a config stands for.
+std::string scheme_name(const Config& config);
+
+}  // namespace lowp

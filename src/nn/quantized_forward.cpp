@@ -1,0 +1,158 @@
+// The forward pass of a quantized nn::Linear: the scheme's operator, called through the dispatcher
+// in its `out` form, and a backward pass through the dequantized weight.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
+
+#include "lowp/error.h"
+#include "nn/quantized_state.h"
+
+namespace lowp::nn {
+namespace {
+
+using torch::Tensor;
+using OptionalTensor = std::optional<Tensor>;
+
+template <class Signature>
+c10::TypedOperatorHandle<Signature> out_form(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "out").typed<Signature>();
+}
+
+OptionalTensor optional(const Tensor& tensor) {
+  return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
+}
+
+// The float8 operators' name for a granularity.
+std::array<std::int64_t, 2> weight_block(Granularity granularity) {
+  if (granularity == Granularity::kTensor) return {-1, -1};
+  if (granularity == Granularity::kRow) return {1, -1};
+  return {128, 128};
+}
+
+void run_int8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+              Tensor& out) {
+  if (state.scheme.activation == ActivationFormat::kInt8Row) {
+    static const auto op =
+        out_form<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                      const OptionalTensor&, std::string_view, Tensor&)>("lowp::linear_w8a8");
+    op.call(x, state.codes, state.scale, state.row_sums, bias, state.activation.mapping, out);
+  } else {
+    static const auto op =
+        out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, Tensor&)>(
+            "lowp::linear_w8a16");
+    op.call(x, state.codes, state.scale, bias, out);
+  }
+}
+
+void run_int4(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+              Tensor& out) {
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                    const OptionalTensor&, const OptionalTensor&, Tensor&)>("lowp::linear_w4a16");
+  op.call(x, state.codes, state.scale, optional(state.zero_point), optional(state.zero), bias, out);
+}
+
+void run_fp8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+             Tensor& out) {
+  using Signature = void(const Tensor&, const Tensor&, const Tensor&, c10::IntArrayRef,
+                         const OptionalTensor&, Tensor&);
+  static const auto dynamic = out_form<Signature>("lowp::linear_fp8");
+  static const auto weight_only = out_form<Signature>("lowp::linear_fp8_weight_only");
+  const auto block = weight_block(state.scheme.granularity);
+  const auto& op = state.scheme.activation == ActivationFormat::kNone ? weight_only : dynamic;
+  op.call(x, state.codes, state.scale, block, bias, out);
+}
+
+void run_mxfp8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+               Tensor& out) {
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                    std::string_view, Tensor&)>("lowp::linear_mxfp8");
+  op.call(x, state.codes, state.scale, bias, state.activation.scaling_mode, out);
+}
+
+void run_mxfp4(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+               Tensor& out) {
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, Tensor&)>(
+          "lowp::linear_mxfp4");
+  op.call(x, state.codes, state.scale, bias, out);
+}
+
+void run_nvfp4(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+               Tensor& out) {
+  static const auto op = out_form<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                                       const OptionalTensor&, Tensor&)>("lowp::linear_nvfp4");
+  op.call(x, state.codes, state.scale, state.tensor_scale, bias, out);
+}
+
+struct StateHolder : torch::CustomClassHolder {
+  explicit StateHolder(std::shared_ptr<const QuantizedState> state) : state(std::move(state)) {}
+  std::shared_ptr<const QuantizedState> state;
+};
+
+// The forward pass in low precision, the backward pass in that of the gradient: dx = dy W with W
+// dequantized when it is needed, so that the graph holds no copy of it.
+struct QuantizedLinearFunction : torch::autograd::Function<QuantizedLinearFunction> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const Tensor& bias, const c10::intrusive_ptr<StateHolder>& holder) {
+    context->saved_data["state"] = c10::IValue::make_capsule(holder);
+    context->saved_data["bias_dtype"] = bias.defined() ? bias.scalar_type() : x.scalar_type();
+    return run_linear(*holder->state, x, bias);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto holder = context->saved_data["state"].toCapsule();
+    const auto& state = *static_cast<const StateHolder*>(holder.get())->state;
+    const Tensor& dy = gradients[0];
+    Tensor dx;
+    Tensor dbias;
+    if (context->needs_input_grad(0)) dx = dy.matmul(dequantize(state, dy.scalar_type()));
+    if (context->needs_input_grad(1)) {
+      dbias = dy.reshape({-1, state.n}).sum(0).to(context->saved_data["bias_dtype"].toScalarType());
+    }
+    return {dx, dbias, Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor run_linear(const QuantizedState& state, const Tensor& x, const Tensor& bias) {
+  if (x.dim() == 0) {
+    throw Error("[nn::Linear] the input has no dimensions, got a scalar, expected (*, " +
+                std::to_string(state.k) + ")");
+  }
+  c10::DimVector shape(x.sizes());
+  shape.back() = state.n;
+  Tensor out = at::empty(shape, x.options());
+  const OptionalTensor maybe_bias = optional(bias);
+  switch (state.scheme.weight) {
+    case WeightFormat::kInt8:
+      run_int8(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kInt4:
+      run_int4(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kFp8:
+      run_fp8(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kMxfp8:
+      run_mxfp8(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kMxfp4:
+      run_mxfp4(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kNvfp4:
+      run_nvfp4(state, x, maybe_bias, out);
+      break;
+  }
+  return out;
+}
+
+Tensor differentiable_linear(const std::shared_ptr<const QuantizedState>& state, const Tensor& x,
+                             const Tensor& bias) {
+  return QuantizedLinearFunction::apply(x, bias, c10::make_intrusive<StateHolder>(state));
+}
+
+}  // namespace lowp::nn

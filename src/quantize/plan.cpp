@@ -1,0 +1,178 @@
+#include "quantize/plan.h"
+
+#include <array>
+
+#include "lowp/error.h"
+
+namespace lowp {
+namespace {
+
+// numerics of NVFP4: the tensor scale is amax / (448 * 6); with this amax it is 1.
+constexpr float kNvfp4UnitAmax = 448.0F * 6.0F;
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+Scheme with_granularity(std::string_view name, Granularity granularity) {
+  Scheme scheme = scheme_from_name(name);
+  scheme.granularity = granularity;
+  return scheme;
+}
+
+Scheme with_group(std::string_view name, std::int64_t group_size) {
+  Scheme scheme = scheme_from_name(name);
+  if (group_size < 1) {
+    throw Error("[quantize_] group_size is not positive, got " + std::to_string(group_size) +
+                ", expected 1 or more");
+  }
+  scheme.granularity = Granularity::kGroup;
+  scheme.group_size = group_size;
+  return scheme;
+}
+
+Granularity to_granularity(PerTensor) { return Granularity::kTensor; }
+Granularity to_granularity(PerRow) { return Granularity::kRow; }
+Granularity to_granularity(PerBlock) { return Granularity::kBlock128; }
+
+MxScaleMode to_mode(ScaleCalculationMode mode) {
+  constexpr std::array kModes{MxScaleMode::kFloor, MxScaleMode::kCeil, MxScaleMode::kEven,
+                              MxScaleMode::kRceil};
+  return kModes[static_cast<std::size_t>(mode)];
+}
+
+const char* name(ScaleCalculationMode mode) {
+  constexpr std::array kNames{"floor", "ceil", "even", "rceil"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+Plan plan(const Int8DynamicActivationInt8WeightConfig& config) {
+  if (config.act_mapping_type == MappingType::kFloatZero) {
+    throw Error(
+        "[quantize_] act_mapping_type of int8 activations is not known, got kFloatZero, "
+        "expected kSymmetric or kAsymmetric");
+  }
+  Plan result;
+  result.scheme = with_granularity(
+      "W8A8",
+      std::visit([](auto granularity) { return to_granularity(granularity); }, config.granularity));
+  if (config.act_mapping_type == MappingType::kAsymmetric) result.activation.mapping = "asymmetric";
+  return result;
+}
+
+Plan plan(const Int8WeightOnlyConfig& config) {
+  return {
+      std::visit(Overloaded{[](PerGroup groups) { return with_group("W8A16", groups.group_size); },
+                            [](auto granularity) {
+                              return with_granularity("W8A16", to_granularity(granularity));
+                            }},
+                 config.granularity),
+      {},
+      {}};
+}
+
+Plan plan(const Int4WeightOnlyConfig& config) {
+  constexpr std::array kNames{"W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO"};
+  if (config.group_size % 2 != 0) {
+    throw Error("[quantize_] group_size of int4 is odd, got " + std::to_string(config.group_size) +
+                ", expected an even number");
+  }
+  return {
+      with_group(kNames[static_cast<std::size_t>(config.mapping_type)], config.group_size), {}, {}};
+}
+
+Plan plan(const Float8DynamicActivationFloat8WeightConfig& config) {
+  constexpr std::array kNames{"FP8", "FP8_DYNAMIC", "FP8_BLOCK"};
+  return {scheme_from_name(kNames[config.granularity.index()]), {}, {}};
+}
+
+Plan plan(const Float8WeightOnlyConfig& config) {
+  return {with_granularity("FP8_WEIGHT_ONLY",
+                           std::visit([](auto granularity) { return to_granularity(granularity); },
+                                      config.granularity)),
+          {},
+          {}};
+}
+
+Plan plan(const MXDynamicActivationMXWeightConfig& config) {
+  Plan result{scheme_from_name("MXFP8"), {}, {}};
+  result.options.mx_scale_mode = to_mode(config.scaling_mode);
+  result.activation.scaling_mode = name(config.scaling_mode);
+  return result;
+}
+
+Plan plan(const MXFP4WeightOnlyConfig& config) {
+  Plan result{scheme_from_name("MXFP4"), {}, {}};
+  result.options.mx_scale_mode = to_mode(config.scaling_mode);
+  return result;
+}
+
+Plan plan(const NVFP4WeightOnlyConfig& config) {
+  Plan result{scheme_from_name("NVFP4"), {}, {}};
+  if (!config.use_dynamic_per_tensor_scale) result.options.amax = kNvfp4UnitAmax;
+  return result;
+}
+
+Config config_of(const Scheme& scheme, std::int64_t group_size) {
+  using enum WeightFormat;
+  switch (scheme.weight) {
+    case kInt8:
+      if (scheme.activation != ActivationFormat::kNone) {
+        return Int8DynamicActivationInt8WeightConfig{};
+      }
+      if (group_size == 0) return Int8WeightOnlyConfig{};
+      return Int8WeightOnlyConfig{.granularity = PerGroup{group_size}};
+    case kInt4: {
+      const MappingType mapping = scheme.mapping == Mapping::kFloatZero ? MappingType::kFloatZero
+                                  : scheme.mapping == Mapping::kAsymmetric
+                                      ? MappingType::kAsymmetric
+                                      : MappingType::kSymmetric;
+      return Int4WeightOnlyConfig{.group_size = group_size == 0 ? scheme.group_size : group_size,
+                                  .mapping_type = mapping};
+    }
+    case kFp8:
+      if (scheme.activation == ActivationFormat::kNone) return Float8WeightOnlyConfig{};
+      if (scheme.granularity == Granularity::kRow) {
+        return Float8DynamicActivationFloat8WeightConfig{.granularity = PerRow{}};
+      }
+      if (scheme.granularity == Granularity::kBlock128) {
+        return Float8DynamicActivationFloat8WeightConfig{.granularity = PerBlock{}};
+      }
+      return Float8DynamicActivationFloat8WeightConfig{};
+    case kMxfp8:
+      return MXDynamicActivationMXWeightConfig{};
+    case kMxfp4:
+      return MXFP4WeightOnlyConfig{};
+    case kNvfp4:
+      return NVFP4WeightOnlyConfig{};
+  }
+  throw Error("[scheme] no config for the scheme, got " + std::string(scheme.name) +
+              ", expected one that quantize_ knows");
+}
+
+}  // namespace
+
+Plan plan_from_config(const Config& config) {
+  return std::visit([](const auto& one) { return plan(one); }, config);
+}
+
+Config config_from_scheme(std::string_view name, std::int64_t group_size) {
+  const Scheme& scheme = scheme_from_name(name);
+  const bool has_choice =
+      scheme.weight == WeightFormat::kInt4 ||
+      (scheme.weight == WeightFormat::kInt8 && scheme.activation == ActivationFormat::kNone);
+  if (group_size != 0 && group_size != scheme.group_size && !has_choice) {
+    throw Error("[scheme] the scheme's group size is fixed, got " + std::to_string(group_size) +
+                " for " + std::string(name) + ", expected " + std::to_string(scheme.group_size));
+  }
+  const Config config = config_of(scheme, group_size);
+  plan_from_config(config);  // a bad group size is an error here
+  return config;
+}
+
+std::string scheme_name(const Config& config) {
+  return std::string(plan_from_config(config).scheme.name);
+}
+
+}  // namespace lowp

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lowp/error.h"
+#include "tokenizer/byte_fallback.h"
 #include "tokenizer/utf8.h"
 
 namespace lowp::tokenizer {
@@ -59,7 +60,6 @@ Bpe::Bpe(const JsonField& field)
   require_absent(field, "end_of_word_suffix");
   read_vocabulary(field.at("vocab"));
   read_merges(field.at("merges"));
-  index_characters();
   if (const auto unknown = field.find("unk_token")) {
     unknown_ = vocabulary_.id_of(unknown->string());
     if (!unknown_) unknown->fail(fmt::format("is \"{}\", which vocab lacks", unknown->string()));
@@ -69,6 +69,8 @@ Bpe::Bpe(const JsonField& field)
 void Bpe::read_vocabulary(const JsonField& field) {
   if (!field.value().is_object()) field.fail("is not an object");
   vocabulary_.reserve(field.value().size());
+  character_ids_.fill(-1);
+  byte_ids_.fill(-1);
   for (const auto& [token, id] : field.value().items()) {
     const bool valid = id.is_number_unsigned() && id.get<std::uint64_t>() <= kLargestId;
     if (!valid) field.at(token).integer(0, kLargestId);  // throws
@@ -76,6 +78,7 @@ void Bpe::read_vocabulary(const JsonField& field) {
       field.at(token).fail(fmt::format("is {}, the id of \"{}\" too", id.get<std::int32_t>(),
                                        *vocabulary_.token_of(id.get<std::int32_t>())));
     }
+    index_character(token, id.get<std::int32_t>());
   }
 }
 
@@ -90,19 +93,22 @@ void Bpe::read_merges(const JsonField& field) {
   };
   for (std::size_t index = 0; index < count; ++index) {
     const MergeText merge = read_merge(field, index);
-    merges_.set(id_of(merge.left, index), id_of(merge.right, index),
-                {static_cast<std::uint32_t>(index), id_of(merge.left + merge.right, index)});
+    const std::int32_t left = id_of(merge.left, index);
+    const std::int32_t right = id_of(merge.right, index);
+    const std::int32_t whole = id_of(merge.left + merge.right, index);
+    merges_.set(left, right, {static_cast<std::uint32_t>(index), whole});
   }
 }
 
-void Bpe::index_characters() {
-  for (std::uint32_t code_point = 0; code_point < kIndexed; ++code_point) {
-    std::string text;
-    append_utf8(text, code_point);
-    character_ids_[code_point] = vocabulary_.id_of(text).value_or(-1);
-  }
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    byte_ids_[byte] = vocabulary_.id_of(fmt::format("<0x{:02X}>", byte)).value_or(-1);
+// Notes where a token is one character or one byte.
+void Bpe::index_character(const std::string& token, std::int32_t id) {
+  if (token.empty()) return;
+  std::size_t end = 0;
+  const std::uint32_t code_point = next_code_point(token, end);
+  if (end == token.size() && code_point < kIndexed) character_ids_[code_point] = id;
+  if (const auto byte = fallback_byte(token)) {
+    const auto value = static_cast<unsigned char>(*byte);
+    if (token == fmt::format("<0x{:02X}>", value)) byte_ids_[value] = id;
   }
 }
 

@@ -52,7 +52,7 @@ class Bpe {
  private:
   void read_vocabulary(const JsonField& field);
   void read_merges(const JsonField& field);
-  void index_characters();
+  void index_character(const std::string& token, std::int32_t id);
 
   std::optional<std::int32_t> character_id(std::uint32_t code_point, std::string_view text) const;
   void start_symbols(std::string_view word, std::vector<BpeState::Symbol>& symbols) const;

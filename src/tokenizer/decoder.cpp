@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <optional>
-
+#include "tokenizer/byte_fallback.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/metaspace.h"
 #include "tokenizer/pattern.h"
@@ -45,15 +43,6 @@ Step replace_step(const JsonField& field) {
           content = field.at("content").string()](Tokens& tokens) {
     for (std::string& token : tokens) token = pattern.replace_all(token, content);
   };
-}
-
-// The byte that <0x0A> stands for.
-std::optional<char> fallback_byte(std::string_view token) {
-  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
-  unsigned byte = 0;
-  const auto [end, error] = std::from_chars(&token[3], &token[5], byte, 16);
-  if (error != std::errc() || end != &token[5]) return std::nullopt;
-  return static_cast<char>(byte);
 }
 
 // Runs of byte tokens become text if they are UTF-8, else one U+FFFD a byte.

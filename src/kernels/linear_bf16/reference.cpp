@@ -1,3 +1,4 @@
+#include "formats/bf16.h"
 #include "kernels/linear_bf16/implementations.h"
 #include "kernels/linear_common/reference_inl.h"
 
@@ -8,7 +9,7 @@ void linear_bf16_reference(const LinearBf16Args& args) {
   const auto sum = [&](std::int64_t m, std::int64_t n) {
     float total = 0.0F;
     for (std::int64_t i = 0; i < k; ++i) {
-      total += element(args.x, m, i) * Bf16::to_float(args.weight[n * k + i]);
+      total += load_element(args.x, m, i) * Bf16::to_float(args.weight[n * k + i]);
     }
     return total;
   };

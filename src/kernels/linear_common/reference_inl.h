@@ -4,40 +4,11 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "formats/bf16.h"
-#include "formats/fp16.h"
-#include "kernels/runtime/matrix.h"
+#include "kernels/runtime/element.h"
 #include "kernels/runtime/parallel.h"
 
 namespace lowp::kernels {
 namespace {
-
-inline float element(const Matrix& matrix, std::int64_t row, std::int64_t col) {
-  const std::int64_t at = row * matrix.stride + col;
-  switch (matrix.dtype) {
-    case DType::kF16:
-      return Fp16::to_float(static_cast<const std::uint16_t*>(matrix.data)[at]);
-    case DType::kBF16:
-      return Bf16::to_float(static_cast<const std::uint16_t*>(matrix.data)[at]);
-    default:
-      return static_cast<const float*>(matrix.data)[at];
-  }
-}
-
-inline void set_element(const MutableMatrix& matrix, std::int64_t row, std::int64_t col,
-                        float value) {
-  const std::int64_t at = row * matrix.stride + col;
-  switch (matrix.dtype) {
-    case DType::kF16:
-      static_cast<std::uint16_t*>(matrix.data)[at] = Fp16::from_float(value);
-      break;
-    case DType::kBF16:
-      static_cast<std::uint16_t*>(matrix.data)[at] = Bf16::from_float(value);
-      break;
-    default:
-      static_cast<float*>(matrix.data)[at] = value;
-  }
-}
 
 // out[m, n] = sum(m, n) + bias[n]. `sum` gives the scaled sum over K in fp32.
 template <class Sum>
@@ -47,7 +18,7 @@ void reference_linear(const MutableMatrix& out, const float* bias, const Paralle
     for (std::int64_t m = 0; m < out.rows; ++m) {
       for (std::int64_t n = begin; n < end; ++n) {
         const float value = sum(m, n);
-        set_element(out, m, n, bias == nullptr ? value : value + bias[n]);
+        store_element(out, m, n, bias == nullptr ? value : value + bias[n]);
       }
     }
   });

@@ -7,7 +7,19 @@ namespace {
 
 const char* never(const LinearFp8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearFp8Args>, 1> kList{{
+const char* refuse_groups(const LinearFp8Args& args) {
+  const bool x_in_groups = args.x_block.cols < args.k;
+  if (x_in_groups && args.x_block.cols != args.weight_block.cols) {
+    return "groups of x and of the weight differ";
+  }
+  if (args.weight_block.cols >= args.k) return nullptr;
+  const std::int64_t group = args.weight_block.cols;
+  return group % 2 != 0 || group < 16 ? "groups of an odd length or shorter than 16" : nullptr;
+}
+
+constexpr std::array<Implementation<LinearFp8Args>, 3> kList{{
+    {"avx512_bf16", Isa::kAvx512Bf16, refuse_groups, linear_fp8_avx512_bf16},
+    {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_avx512},
     {"reference", Isa::kScalar, never, linear_fp8_reference},
 }};
 

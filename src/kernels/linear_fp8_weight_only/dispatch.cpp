@@ -7,7 +7,19 @@ namespace {
 
 const char* never(const LinearFp8WeightOnlyArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 1> kList{{
+const char* refuse_groups(const LinearFp8WeightOnlyArgs& args) {
+  if (args.weight_block.cols >= args.x.cols) return nullptr;
+  const std::int64_t group = args.weight_block.cols;
+  return group % 2 != 0 || group < 16 ? "groups of an odd length or shorter than 16" : nullptr;
+}
+
+const char* refuse_unless_bf16(const LinearFp8WeightOnlyArgs& args) {
+  return args.x.dtype == DType::kBF16 ? refuse_groups(args) : "x is not bf16";
+}
+
+constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 3> kList{{
+    {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_fp8_weight_only_avx512_bf16},
+    {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_weight_only_avx512},
     {"reference", Isa::kScalar, never, linear_fp8_weight_only_reference},
 }};
 

@@ -4,6 +4,8 @@
 
 namespace lowp::kernels {
 
+void linear_fp8_weight_only_avx512_bf16(const LinearFp8WeightOnlyArgs& args);
+void linear_fp8_weight_only_avx512(const LinearFp8WeightOnlyArgs& args);
 void linear_fp8_weight_only_reference(const LinearFp8WeightOnlyArgs& args);
 
 }  // namespace lowp::kernels

@@ -12,7 +12,7 @@ void linear_fp8_weight_only_reference(const LinearFp8WeightOnlyArgs& args) {
     return sum_over_groups(k, block.cols, [&](std::int64_t begin, std::int64_t end) {
       float partial = 0.0F;
       for (std::int64_t i = begin; i < end; ++i) {
-        partial += element(args.x, m, i) * E4m3::to_float(args.weight[n * k + i]);
+        partial += load_element(args.x, m, i) * E4m3::to_float(args.weight[n * k + i]);
       }
       return partial * args.weight_scale[n / block.rows * groups + begin / block.cols];
     });

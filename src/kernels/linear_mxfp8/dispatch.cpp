@@ -7,7 +7,9 @@ namespace {
 
 const char* never(const LinearMxfp8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearMxfp8Args>, 1> kList{{
+constexpr std::array<Implementation<LinearMxfp8Args>, 3> kList{{
+    {"avx512_bf16", Isa::kAvx512Bf16, never, linear_mxfp8_avx512_bf16},
+    {"avx512", Isa::kAvx512, never, linear_mxfp8_avx512},
     {"reference", Isa::kScalar, never, linear_mxfp8_reference},
 }};
 

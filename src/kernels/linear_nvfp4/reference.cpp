@@ -17,7 +17,7 @@ void linear_nvfp4_reference(const LinearNvfp4Args& args) {
       float partial = 0.0F;
       for (std::int64_t i = begin; i < end; ++i) {
         const std::uint8_t pair = args.weight[(n * k + i) / 2];
-        partial += element(args.x, m, i) * E2m1::to_float(i % 2 == 0 ? pair : pair >> 4);
+        partial += load_element(args.x, m, i) * E2m1::to_float(i % 2 == 0 ? pair : pair >> 4);
       }
       return partial * E4m3::to_float(args.weight_block_scale[n * (k / kBlock) + begin / kBlock]);
     });

@@ -7,7 +7,20 @@ namespace {
 
 const char* never(const LinearW4A16Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearW4A16Args>, 1> kList{{
+const char* refuse_groups(const LinearW4A16Args& args) {
+  if (args.group_size >= args.x.cols) return nullptr;
+  if (args.group_size % 2 != 0) return "groups of an odd length";
+  return args.group_size < 16 ? "groups shorter than 16" : nullptr;
+}
+
+const char* refuse_unless_bf16(const LinearW4A16Args& args) {
+  if (args.x.dtype != DType::kBF16) return "x is not bf16";
+  return refuse_groups(args);
+}
+
+constexpr std::array<Implementation<LinearW4A16Args>, 3> kList{{
+    {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_w4a16_avx512_bf16},
+    {"avx512", Isa::kAvx512, refuse_groups, linear_w4a16_avx512},
     {"reference", Isa::kScalar, never, linear_w4a16_reference},
 }};
 

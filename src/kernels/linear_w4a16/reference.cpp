@@ -1,3 +1,4 @@
+#include "formats/bf16.h"
 #include "formats/integers.h"
 #include "kernels/linear_common/reference_inl.h"
 #include "kernels/linear_w4a16/implementations.h"
@@ -26,7 +27,7 @@ void linear_w4a16_reference(const LinearW4A16Args& args) {
       float partial = 0.0F;
       float x_sum = 0.0F;
       for (std::int64_t i = begin; i < end; ++i) {
-        const float x = element(args.x, m, i);
+        const float x = load_element(args.x, m, i);
         partial += x * static_cast<float>(int4_code(args.weight + n * k / 2, i) - zero_point);
         x_sum += x;
       }

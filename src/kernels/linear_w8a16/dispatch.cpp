@@ -7,7 +7,22 @@ namespace {
 
 const char* never(const LinearW8A16Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearW8A16Args>, 1> kList{{
+const char* refuse_groups(const LinearW8A16Args& args) {
+  if (args.group_size >= args.x.cols) return nullptr;
+  if (args.group_size % 2 != 0) return "groups of an odd length";
+  return args.group_size < 16 ? "groups shorter than 16" : nullptr;
+}
+
+const char* refuse_unless_bf16(const LinearW8A16Args& args) {
+  if (args.x.dtype != DType::kBF16) return "x is not bf16";
+  // Widening int8 to fp32 costs less than to bf16, and few rows are bound by reading the weight.
+  if (args.x.rows <= 4) return "four rows of x or fewer";
+  return refuse_groups(args);
+}
+
+constexpr std::array<Implementation<LinearW8A16Args>, 3> kList{{
+    {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_w8a16_avx512_bf16},
+    {"avx512", Isa::kAvx512, refuse_groups, linear_w8a16_avx512},
     {"reference", Isa::kScalar, never, linear_w8a16_reference},
 }};
 

@@ -10,7 +10,7 @@ void linear_w8a16_reference(const LinearW8A16Args& args) {
     return sum_over_groups(k, args.group_size, [&](std::int64_t begin, std::int64_t end) {
       float partial = 0.0F;
       for (std::int64_t i = begin; i < end; ++i) {
-        partial += element(args.x, m, i) * static_cast<float>(args.weight[n * k + i]);
+        partial += load_element(args.x, m, i) * static_cast<float>(args.weight[n * k + i]);
       }
       return partial * args.scale[n * groups + begin / args.group_size];
     });

@@ -1,0 +1,56 @@
+// What the fast kernels of all formats have in common: an operation says how its codes become the
+// multiplier's elements and where its scales are; rows_inl.h (few rows of x) and panels.h (many)
+// do the rest.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/runtime/matrix.h"
+#include "kernels/runtime/parallel.h"
+
+namespace lowp::kernels {
+
+struct LinearJob {
+  // Columns [k_begin, k_end) of a row as steps. A step is 4 bytes: one fp32, two bf16, two int16 or
+  // four int8 along K. Whole vectors are written: zeros up to the next multiple of 16 steps.
+  using Decode = void (*)(const void* args, std::int64_t row, std::int64_t k_begin,
+                          std::int64_t k_end, std::int32_t* steps);
+  // One number for each of the groups [group, group + count) of row n of the weight; may write up
+  // to the next multiple of 16.
+  using GroupValues = void (*)(const void* args, std::int64_t n, std::int64_t group,
+                               std::int64_t count, float* values);
+
+  const void* args;  // what the functions below are called with
+  std::int64_t m;
+  std::int64_t n;
+  std::int64_t k;
+
+  Decode decode_weight;
+  Decode decode_x;
+  const void* x;          // (M, K) where the steps can be read as they are, or nullptr
+  std::int64_t x_stride;  // bytes from row to row
+
+  // The partial sum of each group of `group` columns is multiplied by its scale, and by
+  // x_group_scale if there is one; its zero times the sum of x is added.
+  std::int64_t group;          // even; with group_scales
+  GroupValues group_scales;    // or nullptr
+  GroupValues group_zeros;     // or nullptr
+  const float* x_group_scale;  // (M, ceil(K / group)), or nullptr
+
+  // out = sum * row_scale[m] * column_scale[n] + bias[n], in this order. A stride is 1, or 0 where
+  // one number serves all.
+  const float* row_scale;  // or nullptr
+  std::int64_t row_scale_stride;
+  const float* column_scale;  // or nullptr
+  std::int64_t column_scale_stride;
+  const float* bias;  // (N), or nullptr
+  MutableMatrix out;  // (M, N)
+  const ParallelFor* parallel;
+
+  // Integer products: (x_offset + x_zero_point[m]) * row_sums[n] is subtracted first.
+  const std::int32_t* row_sums;     // (N)
+  const std::int8_t* x_zero_point;  // (M), or nullptr
+  std::int32_t x_offset;
+};
+
+}  // namespace lowp::kernels

@@ -1,0 +1,347 @@
+// Products with few rows of x, as in decoding: bound by reading the weight. Codes become elements
+// in registers, four rows of the weight side by side; x waits in L1 in the order that the codes
+// come out. Internal linkage: each AVX-512 level that includes this has its own copy.
+//
+// A Format has
+//   kCodes, kBytes     along K in one step of the loop
+//   kParts             vectors that one step decodes to
+//   kEvenOdd           parts hold even, then odd elements; else they follow each other
+//   kElementsPerStep   of x: 1 (fp32) or 2 (bf16)
+//   decode(codes, bytes, parts)   bytes <= kBytes; codes beyond are taken as 0
+//   multiply_add(sum, part, x)
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/linear_common/finish_inl.h"
+#include "kernels/linear_common/job.h"
+#include "kernels/linear_common/vector_inl.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr std::int64_t kMaxFewRows = 4;   // rows of x
+constexpr std::int64_t kWeightRows = 4;   // rows of the weight side by side
+constexpr std::int64_t kRowBlock = 64;    // rows of the weight that share one part of x
+constexpr std::int64_t kMaxChunk = 8192;  // columns of x held at once
+constexpr std::int64_t kMaxGroups = kMaxChunk / 16 + kLanes;  // of a chunk, and one vector more
+
+// About 150 KiB of stack a thread, of which one row of x uses a quarter.
+struct RowScratch {
+  alignas(64) std::int32_t x[kMaxFewRows][kMaxChunk];
+  alignas(64) float x_sums[kMaxFewRows][kMaxGroups];
+  alignas(64) float scales[kWeightRows][kMaxGroups];
+  alignas(64) float zeros[kMaxGroups];
+  alignas(64) float sums[kMaxFewRows][kRowBlock];
+};
+
+// Columns [begin, end) of all rows; `group` is the first one's.
+struct Chunk {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// In place, a step at a time: elements 0 1 2 3 ... to 0 2 4 ... and 1 3 5 ...
+template <class Format>
+void order_x(std::int32_t* x, std::int64_t steps) {
+  if constexpr (Format::kEvenOdd) {
+    static_assert(Format::kParts == 2);
+    alignas(64) std::int16_t even16[32];
+    for (int i = 0; i < 32; ++i) even16[i] = static_cast<std::int16_t>(2 * i);
+    alignas(64) std::int32_t even32[16];
+    for (int i = 0; i < 16; ++i) even32[i] = 2 * i;
+    for (std::int64_t step = 0; step < steps; ++step, x += 2 * kLanes) {
+      const __m512i first = _mm512_load_si512(x);
+      const __m512i second = _mm512_load_si512(x + kLanes);
+      __m512i even;
+      __m512i odd;
+      if constexpr (Format::kElementsPerStep == 2) {
+        const __m512i index = _mm512_load_si512(even16);
+        even = _mm512_permutex2var_epi16(first, index, second);
+        odd =
+            _mm512_permutex2var_epi16(first, _mm512_add_epi16(index, _mm512_set1_epi16(1)), second);
+      } else {
+        const __m512i index = _mm512_load_si512(even32);
+        even = _mm512_permutex2var_epi32(first, index, second);
+        odd =
+            _mm512_permutex2var_epi32(first, _mm512_add_epi32(index, _mm512_set1_epi32(1)), second);
+      }
+      _mm512_store_si512(x, even);
+      _mm512_store_si512(x + kLanes, odd);
+    }
+  }
+}
+
+// Sum of the elements of each group.
+template <class Format>
+void sum_groups(const LinearJob& job, Chunk chunk, const std::int32_t* x, float* sums) {
+  std::int64_t i = 0;
+  for (std::int64_t begin = chunk.begin; begin < chunk.end; begin += job.group, ++i) {
+    const std::int64_t first = (begin - chunk.begin) / Format::kElementsPerStep;
+    const std::int64_t count = smaller(job.group, chunk.end - begin) / Format::kElementsPerStep;
+    __m512 sum = _mm512_setzero_ps();
+    for (std::int64_t at = 0; at < count; at += kLanes) {
+      const __m512i steps = _mm512_maskz_loadu_epi32(first_lanes(count - at), x + first + at);
+      sum = Format::add_elements(sum, steps);
+    }
+    sums[i] = _mm512_reduce_add_ps(sum);
+  }
+}
+
+template <class Format>
+void prepare_x(const LinearJob& job, Chunk chunk, RowScratch& scratch) {
+  const std::int64_t steps = ceil_div(chunk.end - chunk.begin, Format::kCodes);
+  constexpr std::int64_t kDwords = Format::kCodes / Format::kElementsPerStep;  // of x, in a step
+  for (std::int64_t m = 0; m < job.m; ++m) {
+    std::int32_t* x = scratch.x[m];
+    // The last step may reach over the decoded vectors.
+    for (std::int64_t i = 0; i < kDwords; i += kLanes) {
+      _mm512_store_si512(x + (steps - 1) * kDwords + i, _mm512_setzero_si512());
+    }
+    job.decode_x(job.args, m, chunk.begin, chunk.end, x);
+    if (job.group_zeros != nullptr) sum_groups<Format>(job, chunk, x, scratch.x_sums[m]);
+    order_x<Format>(x, steps);
+  }
+}
+
+// Lane i of the result: the whole of vector i.
+inline __m128 sum_of_each(const __m512* v) {
+  const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+  const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+  const __m512d low = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+  const __m512d high = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+  const __m512 abcd = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+// Four rows of codes times kX rows of x over one chunk. sum[m][row]
+template <class Format, int kX>
+struct FewRows {
+  const Format& format;
+  const std::uint8_t* codes[kWeightRows];
+  const std::int32_t* x;  // rows kMaxChunk apart
+  __m512 sum[kX][kWeightRows];
+
+  __m512i x_part(int m, std::int64_t step, int part) const {
+    return _mm512_load_si512(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes);
+  }
+
+  void plain_step(std::int64_t step, std::int64_t bytes) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kWeightRows; ++row) {
+      __m512i parts[Format::kParts];
+      format.decode(codes[row] + step * Format::kBytes, bytes, parts);
+#pragma GCC unroll 4
+      for (int m = 0; m < kX; ++m) {
+#pragma GCC unroll 4
+        for (int part = 0; part < Format::kParts; ++part) {
+          sum[m][row] = Format::multiply_add(sum[m][row], parts[part], x_part(m, step, part));
+        }
+      }
+    }
+  }
+
+  void scaled_step(std::int64_t step, std::int64_t bytes, const __m512* scale) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kWeightRows; ++row) {
+      __m512i parts[Format::kParts];
+      format.decode(codes[row] + step * Format::kBytes, bytes, parts);
+#pragma GCC unroll 4
+      for (int m = 0; m < kX; ++m) {
+        __m512 partial = _mm512_setzero_ps();
+#pragma GCC unroll 4
+        for (int part = 0; part < Format::kParts; ++part) {
+          partial = Format::multiply_add(partial, parts[part], x_part(m, step, part));
+        }
+        sum[m][row] = _mm512_fmadd_ps(partial, scale[row], sum[m][row]);
+      }
+    }
+  }
+};
+
+// Where the scales of a step's lanes lie: lane l has codes l * kCodes / 16 and on.
+struct ScaleWalk {
+  __m512i lanes;               // of a vector loaded at the step's first scale
+  std::int64_t steps_a_scale;  // 1 where a step has one scale or more
+  std::int64_t scales_a_move;
+
+  ScaleWalk(std::int64_t codes, std::int64_t group)
+      : steps_a_scale(group > codes ? group / codes : 1),
+        scales_a_move(group < codes ? codes / group : 1) {
+    alignas(64) std::int32_t index[kLanes];
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      index[lane] = static_cast<std::int32_t>(lane * codes / kLanes / group);
+    }
+    lanes = _mm512_load_si512(index);
+  }
+};
+
+template <class Format, int kX>
+void add_plain(FewRows<Format, kX>& rows, std::int64_t bytes) {
+  const std::int64_t whole = bytes / Format::kBytes;
+  for (std::int64_t step = 0; step < whole; ++step) rows.plain_step(step, Format::kBytes);
+  if (whole * Format::kBytes < bytes) rows.plain_step(whole, bytes - whole * Format::kBytes);
+}
+
+template <class Format, int kX>
+void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& walk,
+                const float (*scales)[kMaxGroups]) {
+  __m512 scale[kWeightRows];
+  const auto load_scales = [&](std::int64_t at) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kWeightRows; ++row) {
+      scale[row] = _mm512_permutexvar_ps(walk.lanes, _mm512_loadu_ps(scales[row] + at));
+    }
+  };
+  const std::int64_t whole = bytes / Format::kBytes;
+  std::int64_t at = 0;
+  std::int64_t step = 0;
+  while (step < whole) {
+    load_scales(at);
+    at += walk.scales_a_move;
+    const std::int64_t end = smaller(step + walk.steps_a_scale, whole);
+    for (; step < end; ++step) rows.scaled_step(step, Format::kBytes, scale);
+  }
+  if (whole * Format::kBytes < bytes) {
+    if (whole % walk.steps_a_scale == 0) load_scales(at);
+    rows.scaled_step(whole, bytes - whole * Format::kBytes, scale);
+  }
+}
+
+// sum += zeros . x_sums, over the groups of one chunk
+template <class Format, int kX>
+void add_zeros(const LinearJob& job, std::int64_t n, std::int64_t group, std::int64_t groups,
+               int row, RowScratch& scratch, FewRows<Format, kX>& rows) {
+  job.group_zeros(job.args, n, group, groups, scratch.zeros);
+  for (std::int64_t i = 0; i < groups; i += kLanes) {
+    const __mmask16 mask = first_lanes(groups - i);
+    const __m512 zeros = _mm512_maskz_loadu_ps(mask, scratch.zeros + i);
+#pragma GCC unroll 4
+    for (int m = 0; m < kX; ++m) {
+      const __m512 x_sums = _mm512_maskz_loadu_ps(mask, scratch.x_sums[m] + i);
+      rows.sum[m][row] = _mm512_fmadd_ps(zeros, x_sums, rows.sum[m][row]);
+    }
+  }
+}
+
+// scratch.sums of four rows of the weight += one chunk's products. With x_group_scale, each row of
+// x has its own scales and is taken alone.
+template <class Format, int kX>
+void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* weight,
+               std::int64_t row_bytes, Chunk chunk, std::int64_t n, std::int64_t at, int first_m,
+               const ScaleWalk& walk, RowScratch& scratch) {
+  const std::int64_t offset = chunk.begin * Format::kBytes / Format::kCodes;
+  const std::int64_t bytes = ceil_div((chunk.end - chunk.begin) * Format::kBytes, Format::kCodes);
+  FewRows<Format, kX> rows{format, {}, scratch.x[first_m], {}};
+  const std::int64_t group = job.group_scales == nullptr ? 0 : chunk.begin / job.group;
+  const std::int64_t groups =
+      job.group_scales == nullptr ? 0 : ceil_div(chunk.end, job.group) - group;
+#pragma GCC unroll 4
+  for (int row = 0; row < kWeightRows; ++row) {
+    const std::int64_t weight_row = smaller(n + row, job.n - 1);
+    rows.codes[row] = weight + weight_row * row_bytes + offset;
+    if (groups > 0) job.group_scales(job.args, weight_row, group, groups, scratch.scales[row]);
+    for (int m = 0; m < kX; ++m) rows.sum[m][row] = _mm512_setzero_ps();
+  }
+  if (job.x_group_scale != nullptr) {
+    const float* factors = job.x_group_scale + first_m * ceil_div(job.k, job.group) + group;
+    for (int row = 0; row < kWeightRows; ++row) {
+      for (std::int64_t i = 0; i < groups; ++i) scratch.scales[row][i] *= factors[i];
+    }
+  }
+  if (groups == 0) {
+    add_plain(rows, bytes);
+  } else {
+    add_scaled(rows, bytes, walk, scratch.scales);
+  }
+  if (job.group_zeros != nullptr) {
+    for (int row = 0; row < kWeightRows; ++row) {
+      add_zeros(job, smaller(n + row, job.n - 1), group, groups, row, scratch, rows);
+    }
+  }
+  for (int m = 0; m < kX; ++m) {
+    float* sums = scratch.sums[first_m + m] + at;
+    _mm_storeu_ps(sums, _mm_add_ps(_mm_loadu_ps(sums), sum_of_each(rows.sum[m])));
+  }
+}
+
+// All rows of x that go together over four rows of the weight.
+template <class Format>
+void add_chunk_for_rows(const LinearJob& job, const Format& format, const std::uint8_t* weight,
+                        std::int64_t row_bytes, Chunk chunk, std::int64_t n, std::int64_t at,
+                        const ScaleWalk& walk, RowScratch& scratch) {
+  if (job.x_group_scale != nullptr) {
+    for (int m = 0; m < job.m; ++m) {
+      add_chunk<Format, 1>(job, format, weight, row_bytes, chunk, n, at, m, walk, scratch);
+    }
+    return;
+  }
+  const auto add = [&](auto run) {
+    run(job, format, weight, row_bytes, chunk, n, at, 0, walk, scratch);
+  };
+  switch (job.m) {
+    case 1:
+      return add(add_chunk<Format, 1>);
+    case 2:
+      return add(add_chunk<Format, 2>);
+    case 3:
+      return add(add_chunk<Format, 3>);
+    default:
+      return add(add_chunk<Format, 4>);
+  }
+}
+
+// Columns that are held at once: all, or whole groups of them.
+inline std::int64_t chunk_length(const LinearJob& job) {
+  if (job.k <= kMaxChunk) return job.k;
+  return job.group_scales == nullptr ? kMaxChunk : kMaxChunk / job.group * job.group;
+}
+
+// Whether multiply_few_rows takes the job.
+template <class Format>
+bool fits_few_rows(const LinearJob& job) {
+  if (job.m == 0 || job.m > kMaxFewRows || job.k == 0) return false;
+  if (job.group_scales == nullptr) return true;
+  if (job.group < 16 || job.group > kMaxChunk) return false;
+  if (job.group >= job.k && job.k <= kMaxChunk) return true;
+  return job.group % Format::kCodes == 0 || (Format::kEvenOdd && Format::kCodes % job.group == 0);
+}
+
+template <class Format>
+void multiply_few_rows(const LinearJob& job, const Format& format, const std::uint8_t* weight) {
+  const std::int64_t row_bytes = ceil_div(job.k * Format::kBytes, Format::kCodes);
+  const std::int64_t chunk = chunk_length(job);
+  const ScaleWalk walk(Format::kCodes, job.group_scales == nullptr || job.group >= job.k
+                                           ? ceil_div(job.k + 1, Format::kCodes) * Format::kCodes
+                                           : job.group);
+  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
+  const std::int64_t grain = ceil_div(kWorthAThread, row_bytes * kLanes);
+  const auto body = [&](std::int64_t begin, std::int64_t end) {
+    RowScratch scratch;
+    if (chunk >= job.k) prepare_x<Format>(job, {0, job.k}, scratch);
+    const std::int64_t last = smaller(end * kLanes, job.n);
+    for (std::int64_t n = begin * kLanes; n < last; n += kRowBlock) {
+      const std::int64_t count = smaller(kRowBlock, last - n);
+      for (std::int64_t m = 0; m < job.m; ++m) {
+        for (std::int64_t i = 0; i < kRowBlock; i += kLanes) {
+          _mm512_store_ps(scratch.sums[m] + i, _mm512_setzero_ps());
+        }
+      }
+      for (std::int64_t k = 0; k < job.k; k += chunk) {
+        const Chunk part{k, smaller(k + chunk, job.k)};
+        if (chunk < job.k) prepare_x<Format>(job, part, scratch);
+        for (std::int64_t at = 0; at < count; at += kWeightRows) {
+          add_chunk_for_rows(job, format, weight, row_bytes, part, n + at, at, walk, scratch);
+        }
+      }
+      for (std::int64_t m = 0; m < job.m; ++m) {
+        finish_row<false>(job, m, n, count, reinterpret_cast<const std::int32_t*>(scratch.sums[m]));
+      }
+    }
+  };
+  parallel_for(job.parallel, ceil_div(job.n, kLanes), grain, body);
+}
+
+}  // namespace
+}  // namespace lowp::kernels

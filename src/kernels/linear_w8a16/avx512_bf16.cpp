@@ -1,0 +1,43 @@
+#include <cstring>
+
+#include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_w8a16/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+                   std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW8A16Args*>(from);
+  const std::int8_t* codes = args.weight + row * args.x.cols + k_begin;
+  const auto fp32 = [&](std::int64_t i, std::int64_t left) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_codes_16(codes + i, left)));
+  };
+  store_bf16(k_end - k_begin, steps, [&](std::int64_t i, std::int64_t left) {
+    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(fp32(i + 16, left - 16), fp32(i, left)));
+  });
+}
+
+void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
+                  float* values) {
+  const auto& args = *static_cast<const LinearW8A16Args*>(from);
+  const float* scale = args.scale + n * (args.x.cols / args.group_size) + group;
+  std::memcpy(values, scale, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+}  // namespace
+
+void linear_w8a16_avx512_bf16(const LinearW8A16Args& args) {
+  LinearJob job = job_of_matrix(args);
+  job.decode_weight = decode_weight;
+  if (args.group_size < args.x.cols) {
+    job.group = args.group_size;
+    job.group_scales = group_scales;
+  } else {
+    job.column_scale = args.scale;
+    job.column_scale_stride = 1;
+  }
+  linear_panels_avx512_bf16(job);
+}
+
+}  // namespace lowp::kernels

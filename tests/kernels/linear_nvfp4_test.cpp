@@ -1,0 +1,89 @@
+#include "kernels/linear_nvfp4/linear_nvfp4.h"
+
+#include "formats/e4m3.h"
+#include "linear_testing.h"
+
+namespace lowp::kernels {
+namespace {
+
+struct Problem {
+  Operands operands;
+  std::vector<std::uint8_t> weight;  // pairs
+  std::vector<std::uint8_t> block_scale;
+  float tensor_scale;
+
+  Problem(Shape shape, Options options)
+      : operands(shape, options),
+        weight(static_cast<std::size_t>(shape.n * shape.k / 2)),
+        block_scale(weight.size() / 8),
+        tensor_scale(options.small_integers ? 0.5F : 0.0123F) {
+    Random& random = operands.random;
+    for (auto& pair : weight) pair = static_cast<std::uint8_t>(random.integer(0, 255));
+    for (auto& code : block_scale) code = random.e4m3_code(options.small_integers) & 0x7FU;
+  }
+
+  LinearNvfp4Args args() {
+    return {operands.x.view(),
+            weight.data(),
+            block_scale.data(),
+            &tensor_scale,
+            operands.bias_data(),
+            operands.out.mutable_view(),
+            nullptr};
+  }
+  double x_value(std::int64_t m, std::int64_t k) const { return operands.x.get(m, k); }
+  double weight_value(std::int64_t n, std::int64_t k) const {
+    const auto at = static_cast<std::size_t>(n * operands.shape.k + k);
+    const unsigned code = at % 2 == 0 ? weight[at / 2] & 15U : weight[at / 2] >> 4U;
+    constexpr double kMagnitudes[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+    return kMagnitudes[code % 8] * (code < 8 ? 1 : -1) * E4m3::to_float(block_scale[at / 16]) *
+           tensor_scale;
+  }
+  double weight_magnitude(std::int64_t n, std::int64_t k) const {
+    return std::fabs(weight_value(n, k));
+  }
+};
+
+Problem make(Shape shape, Options options) { return {shape, options}; }
+
+class LinearNvfp4 : public testing::TestWithParam<Implementation<LinearNvfp4Args>> {
+ protected:
+  void SetUp() override {
+    if (skip_missing(GetParam().isa)) GTEST_SKIP() << "the machine lacks " << name(GetParam().isa);
+  }
+};
+
+const std::vector<Shape> kShapes{{1, 1, 16},    {1, 576, 192}, {1, 33, 48}, {2, 48, 80},
+                                 {3, 50, 576},  {4, 17, 48},   {5, 49, 16}, {8, 96, 576},
+                                 {70, 130, 80}, {257, 5, 48},  {1, 6, 9008}};
+
+TEST_P(LinearNvfp4, IsTheProductUpToRounding) { test_products(GetParam(), kShapes, make); }
+
+TEST_P(LinearNvfp4, IsExactOnSmallIntegers) { test_exact(GetParam(), kShapes, make); }
+
+TEST_P(LinearNvfp4, DoesNotDependOnThreads) {
+  test_threads(GetParam(), {{1, 2000, 128}, {37, 700, 256}, {300, 200, 128}}, make);
+}
+
+TEST_P(LinearNvfp4, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), make); }
+
+TEST_P(LinearNvfp4, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
+
+TEST_P(LinearNvfp4, NanScaleSpoilsItsOutputAlone) {
+  for (const std::int64_t m : {1, 8}) {
+    Problem problem = make({m, 20, 96}, {.x = DType::kBF16});
+    problem.block_scale[5 * 6 + 4] = 0x7F;
+    if (!run_problem(GetParam(), problem)) continue;
+    for (std::int64_t n = 0; n < 20; ++n) {
+      EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LinearNvfp4,
+                         testing::ValuesIn(linear_nvfp4_implementations().begin(),
+                                           linear_nvfp4_implementations().end()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace lowp::kernels

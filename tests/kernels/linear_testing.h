@@ -1,0 +1,310 @@
+// What the tests of the linear operations share. A Problem<Op> holds random operands; the expected
+// product is summed in double precision over dequantized values.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <ostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "formats/bf16.h"
+#include "formats/fp16.h"
+#include "kernels/runtime/cpu.h"
+#include "kernels/runtime/dispatch.h"
+#include "kernels/runtime/matrix.h"
+#include "kernels/runtime/thread_pool.h"
+
+namespace lowp::kernels {
+
+template <class Args>
+void PrintTo(const Implementation<Args>& implementation, std::ostream* out) {
+  *out << implementation.name;
+}
+
+struct Shape {
+  std::int64_t m;
+  std::int64_t n;
+  std::int64_t k;
+};
+
+struct Options {
+  DType x = DType::kF32;
+  DType out = DType::kF32;
+  bool bias = true;
+  std::int64_t padding = 0;  // elements between the rows of x and out; misaligns them too
+  bool small_integers = false;
+};
+
+inline std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// A matrix with its own storage, from one element behind an aligned address on if padded.
+class TestMatrix {
+ public:
+  TestMatrix(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t padding)
+      : dtype_(dtype),
+        rows_(rows),
+        cols_(cols),
+        stride_(cols + padding),
+        first_(padding == 0 ? 0 : 1),
+        bytes_(static_cast<std::size_t>((rows * stride_ + first_) * size()) + 64, kFill) {}
+
+  Matrix view() const { return {data(), dtype_, rows_, cols_, stride_}; }
+  MutableMatrix mutable_view() {
+    return {const_cast<void*>(data()), dtype_, rows_, cols_, stride_};
+  }
+
+  float get(std::int64_t row, std::int64_t col) const {
+    const auto at = static_cast<std::size_t>(row * stride_ + col);
+    if (dtype_ == DType::kF32) {
+      float value;
+      std::memcpy(&value, static_cast<const std::uint8_t*>(data()) + 4 * at, 4);
+      return value;
+    }
+    std::uint16_t code;
+    std::memcpy(&code, static_cast<const std::uint8_t*>(data()) + 2 * at, 2);
+    return dtype_ == DType::kBF16 ? Bf16::to_float(code) : Fp16::to_float(code);
+  }
+
+  void set(std::int64_t row, std::int64_t col, float value) {
+    const auto at = static_cast<std::size_t>(row * stride_ + col);
+    auto* bytes = static_cast<std::uint8_t*>(const_cast<void*>(data()));
+    if (dtype_ == DType::kF32) {
+      std::memcpy(bytes + 4 * at, &value, 4);
+      return;
+    }
+    const std::uint16_t code =
+        dtype_ == DType::kBF16 ? Bf16::from_float(value) : Fp16::from_float(value);
+    std::memcpy(bytes + 2 * at, &code, 2);
+  }
+
+  // Whether what lies between and behind the rows is as it was made.
+  bool padding_is_intact() const {
+    const std::int64_t row_bytes = cols_ * size();
+    for (std::size_t i = 0; i < bytes_.size(); ++i) {
+      const std::int64_t at = static_cast<std::int64_t>(i) - first_ * size();
+      const bool inside =
+          at >= 0 && at < rows_ * stride_ * size() && at % (stride_ * size()) < row_bytes;
+      if (!inside && bytes_[i] != kFill) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::uint8_t kFill = 0xA5;
+  std::int64_t size() const { return bits(dtype_) / 8; }
+  const void* data() const { return bytes_.data() + first_ * size(); }
+
+  DType dtype_;
+  std::int64_t rows_;
+  std::int64_t cols_;
+  std::int64_t stride_;
+  std::int64_t first_;
+  std::vector<std::uint8_t> bytes_;
+};
+
+class Random {
+ public:
+  explicit Random(unsigned seed) : engine_(seed) {}
+  float normal() { return normal_(engine_); }
+  int integer(int low, int high) { return std::uniform_int_distribution(low, high)(engine_); }
+  // A scale as quantizers give, or a power of two.
+  float scale(bool power_of_two) {
+    return power_of_two ? std::ldexp(1.0F, integer(-2, 2)) : 0.001F + 0.01F * std::fabs(normal());
+  }
+  std::uint8_t e4m3_code(bool small) {
+    if (small) return static_cast<std::uint8_t>(integer(0, 1) * 0x80 + integer(6, 9) * 8);
+    const int code = integer(0, 254);
+    return static_cast<std::uint8_t>(code == 0x7F ? 0 : code);
+  }
+
+ private:
+  std::mt19937 engine_;
+  std::normal_distribution<float> normal_;
+};
+
+// x, bias and out of a problem; the weight is the operation's.
+struct Operands {
+  Shape shape;
+  Options options;
+  Random random;
+  TestMatrix x;
+  std::vector<float> bias;
+  TestMatrix out;
+
+  Operands(Shape shape, Options options)
+      : shape(shape),
+        options(options),
+        random(static_cast<unsigned>(shape.m * 1000003 + shape.n * 1009 + shape.k)),
+        x(options.x, shape.m, shape.k, options.padding),
+        bias(static_cast<std::size_t>(options.bias ? shape.n : 0)),
+        out(options.out, shape.m, shape.n, options.padding) {
+    for (std::int64_t row = 0; row < shape.m; ++row) {
+      for (std::int64_t col = 0; col < shape.k; ++col) {
+        x.set(row, col, options.small_integers ? random.integer(-3, 3) : random.normal());
+      }
+    }
+    for (float& value : bias)
+      value = options.small_integers ? random.integer(-9, 9) : random.normal();
+  }
+
+  const float* bias_data() const { return options.bias ? bias.data() : nullptr; }
+};
+
+// Half a unit in the last place of the output's dtype, at `value`.
+inline double half_ulp(DType dtype, double value) {
+  const double smallest = dtype == DType::kF16 ? 0x1p-14 : 0x1p-126;
+  const int digits = dtype == DType::kF32 ? 24 : (dtype == DType::kF16 ? 11 : 8);
+  const int exponent = std::ilogb(std::max(std::fabs(value), smallest));
+  return std::ldexp(0.5, exponent + 1 - digits);
+}
+
+// A sum of K products in fp32, in any order: each product passes through at most K additions and a
+// few multiplications by scales, each with a relative error of 2^-24. Twice that for the two
+// roundings of a fused pair of products.
+template <class Problem>
+void expect_product(const Problem& problem) {
+  const Operands& operands = problem.operands;
+  const auto [m_count, n_count, k_count] = operands.shape;
+  for (std::int64_t m = 0; m < m_count; ++m) {
+    for (std::int64_t n = 0; n < n_count; ++n) {
+      double sum = operands.options.bias ? operands.bias[static_cast<std::size_t>(n)] : 0.0;
+      double magnitude = std::fabs(sum);
+      for (std::int64_t k = 0; k < k_count; ++k) {
+        sum += problem.x_value(m, k) * problem.weight_value(n, k);
+        magnitude += std::fabs(problem.x_value(m, k)) * problem.weight_magnitude(n, k);
+      }
+      const double rounding = static_cast<double>(k_count + 8) * 0x1p-23 * magnitude;
+      const double bound = rounding + half_ulp(operands.options.out, std::fabs(sum) + rounding);
+      const double got = operands.out.get(m, n);
+      ASSERT_LE(std::fabs(got - sum), operands.options.small_integers ? 0.0 : bound)
+          << "m " << m << " n " << n << " of " << m_count << "x" << n_count << "x" << k_count
+          << ", x " << name(operands.options.x) << ", out " << name(operands.options.out)
+          << ", got " << got << ", expected " << sum;
+    }
+  }
+  ASSERT_TRUE(operands.out.padding_is_intact());
+}
+
+// Runs the problem unless the implementation refuses it; whether it ran.
+template <class Args, class Problem>
+bool run_problem(const Implementation<Args>& implementation, Problem& problem,
+                 const ParallelFor* parallel = nullptr) {
+  Args args = problem.args();
+  args.parallel = parallel;
+  if (implementation.refuse(args) != nullptr) return false;
+  implementation.run(args);
+  return true;
+}
+
+inline bool skip_missing(Isa isa) { return isa > machine_isa(); }
+
+// Random operands in every combination of dtypes and layouts over `shapes`.
+template <class Args, class MakeProblem>
+void test_products(const Implementation<Args>& implementation, const std::vector<Shape>& shapes,
+                   const MakeProblem& make) {
+  int ran = 0;
+  int turn = 0;
+  const DType outs[] = {DType::kF32, DType::kBF16, DType::kF16};
+  for (const Shape& shape : shapes) {
+    for (const DType x : {DType::kF32, DType::kBF16, DType::kF16}) {
+      const Options options{
+          .x = x, .out = outs[turn % 3], .bias = turn % 2 == 0, .padding = turn % 4 < 2 ? 0 : 5};
+      ++turn;
+      auto problem = make(shape, options);
+      if (!run_problem(implementation, problem)) continue;
+      expect_product(problem);
+      if (testing::Test::HasFatalFailure()) return;
+      ++ran;
+    }
+  }
+  EXPECT_GT(ran, 0);
+}
+
+// Operands whose products and sums are exact in fp32: no error at all.
+template <class Args, class MakeProblem>
+void test_exact(const Implementation<Args>& implementation, const std::vector<Shape>& shapes,
+                const MakeProblem& make) {
+  int ran = 0;
+  for (const Shape& shape : shapes) {
+    for (const DType x : {DType::kF32, DType::kBF16}) {
+      auto problem = make(shape, Options{.x = x, .small_integers = true});
+      if (!run_problem(implementation, problem)) continue;
+      expect_product(problem);
+      if (testing::Test::HasFatalFailure()) return;
+      ++ran;
+    }
+  }
+  EXPECT_GT(ran, 0);
+}
+
+inline std::vector<float> outputs(const Operands& operands) {
+  std::vector<float> values;
+  for (std::int64_t m = 0; m < operands.shape.m; ++m) {
+    for (std::int64_t n = 0; n < operands.shape.n; ++n) values.push_back(operands.out.get(m, n));
+  }
+  return values;
+}
+
+// The split over threads does not show in the result.
+template <class Args, class MakeProblem>
+void test_threads(const Implementation<Args>& implementation, const std::vector<Shape>& shapes,
+                  const MakeProblem& make) {
+  ThreadPool pool(3);
+  for (const Shape& shape : shapes) {
+    for (const DType x : {DType::kF32, DType::kBF16}) {
+      auto alone = make(shape, Options{.x = x});
+      auto together = make(shape, Options{.x = x});
+      if (!run_problem(implementation, alone)) continue;
+      run_problem(implementation, together, pool.parallel_for());
+      EXPECT_EQ(outputs(alone.operands), outputs(together.operands)) << shape.m;
+    }
+  }
+}
+
+// A row of x with a NaN or an infinity gives no finite number and leaves the other rows alone.
+template <class Args, class MakeProblem>
+void test_non_finite_x(const Implementation<Args>& implementation, const MakeProblem& make) {
+  for (const std::int64_t rows : {3, 9}) {
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      for (const DType x : {DType::kF32, DType::kBF16}) {
+        auto clean = make(Shape{rows, 33, 128}, Options{.x = x});
+        auto spoilt = make(Shape{rows, 33, 128}, Options{.x = x});
+        spoilt.operands.x.set(1, 77, bad);
+        if (!run_problem(implementation, clean)) continue;
+        run_problem(implementation, spoilt);
+        for (std::int64_t m = 0; m < rows; ++m) {
+          for (std::int64_t n = 0; n < 33; ++n) {
+            if (m == 1) {
+              EXPECT_FALSE(std::isfinite(spoilt.operands.out.get(m, n)));
+            } else {
+              EXPECT_EQ(spoilt.operands.out.get(m, n), clean.operands.out.get(m, n));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class Args, class MakeProblem>
+void test_no_rows(const Implementation<Args>& implementation, const MakeProblem& make) {
+  auto problem = make(Shape{0, 16, 128}, Options{.x = DType::kBF16});
+  run_problem(implementation, problem);
+  EXPECT_TRUE(problem.operands.out.padding_is_intact());
+}
+
+// The list's own order: what a call with these arguments runs.
+template <class Args, class Problem>
+std::string chosen(std::span<const Implementation<Args>> list, Problem problem) {
+  return choose("test", list, problem.args()).name;
+}
+
+}  // namespace lowp::kernels

@@ -1,0 +1,135 @@
+#include "kernels/linear_w4a16/linear_w4a16.h"
+
+#include "linear_testing.h"
+
+namespace lowp::kernels {
+namespace {
+
+enum class Zeros { kNone, kPoint, kFloat };
+
+struct Problem {
+  Operands operands;
+  std::int64_t group;
+  std::vector<std::uint8_t> weight;  // pairs
+  DType scale_dtype;
+  TestMatrix scale;
+  std::vector<std::int8_t> zero_point;
+  TestMatrix zero;
+  Zeros zeros;
+
+  Problem(Shape shape, Options options, std::int64_t group, DType scale_dtype, Zeros zeros)
+      : operands(shape, options),
+        group(group),
+        weight(static_cast<std::size_t>(shape.n * shape.k / 2)),
+        scale_dtype(scale_dtype),
+        scale(scale_dtype, shape.n, shape.k / group, 0),
+        zero_point(static_cast<std::size_t>(shape.n * (shape.k / group))),
+        zero(scale_dtype, shape.n, shape.k / group, 0),
+        zeros(zeros) {
+    Random& random = operands.random;
+    for (auto& pair : weight) pair = static_cast<std::uint8_t>(random.integer(0, 255));
+    for (auto& value : zero_point) value = static_cast<std::int8_t>(random.integer(-8, 7));
+    for (std::int64_t n = 0; n < shape.n; ++n) {
+      for (std::int64_t g = 0; g < shape.k / group; ++g) {
+        scale.set(n, g, random.scale(options.small_integers));
+        zero.set(n, g, options.small_integers ? random.integer(-4, 4) : 0.01F * random.normal());
+      }
+    }
+  }
+
+  LinearW4A16Args args() {
+    return {operands.x.view(),
+            weight.data(),
+            scale.view().data,
+            zeros == Zeros::kPoint ? zero_point.data() : nullptr,
+            zeros == Zeros::kFloat ? zero.view().data : nullptr,
+            scale_dtype,
+            group,
+            operands.bias_data(),
+            operands.out.mutable_view(),
+            nullptr};
+  }
+  double x_value(std::int64_t m, std::int64_t k) const { return operands.x.get(m, k); }
+  int code(std::int64_t n, std::int64_t k) const {
+    const unsigned pair = weight[static_cast<std::size_t>((n * operands.shape.k + k) / 2)];
+    const int unsigned_code = static_cast<int>(k % 2 == 0 ? pair & 15 : pair >> 4);
+    return unsigned_code < 8 ? unsigned_code : unsigned_code - 16;
+  }
+  // What is taken off a code, as a value.
+  double offset(std::int64_t n, std::int64_t k) const {
+    if (zeros == Zeros::kFloat) return zero.get(n, k / group);
+    if (zeros == Zeros::kNone) return 0.0;
+    const std::int64_t at = n * (operands.shape.k / group) + k / group;
+    return -double{scale.get(n, k / group)} * zero_point[static_cast<std::size_t>(at)];
+  }
+  double weight_value(std::int64_t n, std::int64_t k) const {
+    return double{scale.get(n, k / group)} * code(n, k) + offset(n, k);
+  }
+  // The two parts are summed apart.
+  double weight_magnitude(std::int64_t n, std::int64_t k) const {
+    return std::fabs(double{scale.get(n, k / group)} * code(n, k)) + std::fabs(offset(n, k));
+  }
+};
+
+Problem make(Shape shape, Options options) {
+  return {shape, options, shape.k, DType::kF32, Zeros::kNone};
+}
+
+class LinearW4A16 : public testing::TestWithParam<Implementation<LinearW4A16Args>> {
+ protected:
+  void SetUp() override {
+    if (skip_missing(GetParam().isa)) GTEST_SKIP() << "the machine lacks " << name(GetParam().isa);
+  }
+};
+
+const std::vector<Shape> kShapes{{1, 1, 2},    {1, 576, 192}, {1, 33, 100}, {2, 48, 64},
+                                 {3, 50, 98},  {4, 17, 576},  {5, 49, 30},  {8, 96, 300},
+                                 {13, 20, 34}, {70, 130, 66}, {257, 5, 40}, {1, 6, 9000}};
+
+TEST_P(LinearW4A16, IsTheProductUpToRounding) { test_products(GetParam(), kShapes, make); }
+
+TEST_P(LinearW4A16, IsExactOnSmallIntegers) { test_exact(GetParam(), kShapes, make); }
+
+TEST_P(LinearW4A16, DoesNotDependOnThreads) {
+  test_threads(GetParam(), {{1, 2000, 128}, {37, 700, 256}, {300, 200, 128}}, make);
+}
+
+TEST_P(LinearW4A16, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), make); }
+
+TEST_P(LinearW4A16, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
+
+TEST_P(LinearW4A16, ScalesAndShiftsEachGroup) {
+  for (const std::int64_t group : {16, 32, 64, 48, 128, 192}) {
+    for (const DType dtype : {DType::kBF16, DType::kF32}) {
+      for (const Zeros zeros : {Zeros::kNone, Zeros::kPoint, Zeros::kFloat}) {
+        const auto grouped = [&](Shape shape, Options options) {
+          return Problem(shape, options, group, dtype, zeros);
+        };
+        const std::vector<Shape> shapes{{1, 35, 3 * group},
+                                        {3, 20, group},
+                                        {4, 17, 2 * group},
+                                        {6, 50, 5 * group},
+                                        {11, 49, 3 * group}};
+        test_products(GetParam(), shapes, grouped);
+        test_exact(GetParam(), shapes, grouped);
+      }
+    }
+  }
+}
+
+// Shorter groups are the reference's.
+TEST(LinearW4A16Groups, AnyEvenLengthWorks) {
+  for (const std::int64_t group : {2, 6, 8, 22}) {
+    Problem problem({5, 19, 4 * group}, {}, group, DType::kF32, Zeros::kFloat);
+    linear_w4a16(problem.args());
+    expect_product(problem);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LinearW4A16,
+                         testing::ValuesIn(linear_w4a16_implementations().begin(),
+                                           linear_w4a16_implementations().end()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace lowp::kernels

@@ -317,6 +317,12 @@ void CompressedTensorsEncoder::encode(const QuantizedWeight& rows, std::int64_t 
   }
 }
 
+std::pair<std::int64_t, std::int64_t> compressed_tensors_shape(const ModelFiles& files,
+                                                               std::string_view module,
+                                                               const Scheme& scheme) {
+  return WeightReader(files, module, scheme).shape();
+}
+
 QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_view module,
                                         const Scheme& scheme, DType dtype) {
   const WeightReader reader(files, module, scheme);

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/model_files.h"
@@ -50,6 +51,11 @@ class CompressedTensorsEncoder {
  private:
   std::vector<std::byte> scratch_;
 };
+
+// (N, K) of the weight of `module`. Throws as read_compressed_tensors.
+std::pair<std::int64_t, std::int64_t> compressed_tensors_shape(const ModelFiles& files,
+                                                               std::string_view module,
+                                                               const Scheme& scheme);
 
 // The weight of `module`, quantized under `scheme`. Throws lowp::Error that names file, tensor and
 // value if a tensor is missing or has another dtype or shape than the scheme says. `dtype` becomes

@@ -11,6 +11,7 @@ namespace lowp::cli {
 
 void add_import_command(CLI::App& app);
 void add_quantize_command(CLI::App& app);
+void add_dequantize_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);

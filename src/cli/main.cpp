@@ -14,6 +14,8 @@ constexpr int kUsage = 2;   // the command line makes no sense
 void add_commands(CLI::App& app) {
   // One line a command, in the order of --help.
   lowp::cli::add_import_command(app);
+  lowp::cli::add_quantize_command(app);
+  lowp::cli::add_dequantize_command(app);
   lowp::cli::add_tokenize_command(app);
   lowp::cli::add_bench_command(app);
   lowp::cli::add_inspect_command(app);

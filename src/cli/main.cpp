@@ -17,6 +17,7 @@ void add_commands(CLI::App& app) {
   lowp::cli::add_quantize_command(app);
   lowp::cli::add_dequantize_command(app);
   lowp::cli::add_tokenize_command(app);
+  lowp::cli::add_report_command(app);
   lowp::cli::add_bench_command(app);
   lowp::cli::add_inspect_command(app);
   lowp::cli::add_env_command(app);

@@ -345,6 +345,18 @@ def test_mx_scales_as_torchao(formats, name, mode):
     assert (ours[differ] == theirs[differ] + 1).all()
 
 
+@pytest.mark.parametrize("name", ["e2m1", "e2m3"])
+def test_mx_even_as_compressed_tensors(formats, name):
+    """Its scales of MXFP4 and MXFP6 are our EVEN. (Its MXFP8 rounds amax to one mantissa bit, not
+    to e4m3's three: the scale is one higher from 1.75 * 2^E on.)"""
+    from compressed_tensors.quantization.utils.mxfp_utils import generate_mx_scales
+
+    amax = np.abs(interesting_floats())
+    amax = amax[(amax >= 2.0**-120) & (amax < 2.0**126)]
+    theirs = generate_mx_scales(torch.from_numpy(amax), ELEMENTS[name][1]).to(torch.uint8).numpy()
+    assert_same(mx_scale(formats, name, EVEN, amax), theirs, amax)
+
+
 @pytest.mark.parametrize("mode", [FLOOR, CEIL, EVEN, RCEIL])
 @pytest.mark.parametrize("name", ELEMENTS)
 def test_mx_edge_blocks(formats, name, mode):

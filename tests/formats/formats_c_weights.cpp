@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "formats/dtype.h"
+#include "formats/hadamard.h"
 #include "formats/integer_training.h"
 #include "formats/nf4.h"
 #include "formats/swizzle_groups.h"
@@ -114,5 +115,12 @@ LOWP_C void lowp_swizzle_col_groups(const std::uint8_t* scale, const std::int32_
             scale[r * cols + c];
       }
     }
+  }
+}
+
+// x (chunks, 16) in place; bit i of `signs` negates element i.
+LOWP_C void lowp_random_hadamard(float* x, std::int64_t chunks, int signs) {
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    random_hadamard(x + i * kRhtSize, static_cast<std::uint16_t>(signs));
   }
 }

@@ -117,3 +117,16 @@ def test_column_groups_as_torchao(formats, ends):  # noqa: F811
     ours = np.zeros(theirs.numel(), np.uint8)
     formats.swizzle_col_groups(scale, offsets, len(ends), 130, ours)
     assert_same(ours, theirs.numpy().ravel())
+
+
+@pytest.mark.parametrize("signs", [0, 0xFFFF, 0xD7E8, 0x1234])
+def test_random_hadamard_as_torchao(formats, signs):  # noqa: F811
+    from torchao.prototype.moe_training.nvfp4_training.hadamard_utils import get_rht_matrix
+
+    vector = tuple(-1 if signs >> i & 1 else 1 for i in range(16))
+    matrix = get_rht_matrix(vector, "cpu", torch.float64, 16)
+    # Multiples of 1/32 up to 8: every sum is exact, whatever the order.
+    x = np.random.default_rng(signs).integers(-256, 257, (512, 16)).astype(np.float32) / 32
+    theirs = (torch.from_numpy(x).double() @ matrix).to(torch.bfloat16).float().numpy()
+    formats.random_hadamard(x, x.shape[0], signs)
+    assert (x == theirs).all()

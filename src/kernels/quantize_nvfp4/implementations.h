@@ -16,15 +16,20 @@ struct Nvfp4Tensor {
 };
 Nvfp4Tensor finish_nvfp4_tensor(const QuantizeNvfp4Args& args, float amax);
 
-// ... and the factor of block `index`, whose e4m3 scale it stores.
-float finish_nvfp4_block(const QuantizeNvfp4Args& args, const Nvfp4Tensor& tensor,
-                         std::int64_t index, float amax);
+// ... and the factors of the elements of `count` blocks from `first` on, whose e4m3 scales it
+// stores.
+void finish_nvfp4_blocks(const QuantizeNvfp4Args& args, const Nvfp4Tensor& tensor,
+                         std::int64_t first, std::int64_t count, const float* amax, float* factors);
 
-// Calls body(span, tensor) for every block once the tensor's scale is known: given, or from the
-// amax of all rows. scan(span) -> Range.
-template <class Scan, class Body>
-inline void quantize_nvfp4_blocks(const QuantizeNvfp4Args& args, const Scan& scan,
-                                  const Body& body) {
+// Blocks are encoded in pieces of a row.
+inline constexpr std::int64_t kNvfp4PieceBlocks = 32;
+inline constexpr std::int64_t kNvfp4PieceCols = 16 * kNvfp4PieceBlocks;
+
+// Calls encode(piece, tensor) for every piece of a row once the tensor's scale is known: given, or
+// from the amax of all rows. scan(span) -> Range.
+template <class Scan, class Encode>
+inline void quantize_nvfp4_pieces(const QuantizeNvfp4Args& args, const Scan& scan,
+                                  const Encode& encode) {
   const Matrix& x = args.x;
   SharedRange shared;
   if (args.static_tensor_scale == nullptr) {
@@ -32,8 +37,8 @@ inline void quantize_nvfp4_blocks(const QuantizeNvfp4Args& args, const Scan& sca
                    [&](const Span& span) { shared.merge(scan(span)); });
   }
   const Nvfp4Tensor tensor = finish_nvfp4_tensor(args, shared.get().max);
-  for_each_block(args.parallel, x.rows, x.cols, {1, 16},
-                 [&](const Span& span) { body(span, tensor); });
+  for_each_block(args.parallel, x.rows, x.cols, {1, kNvfp4PieceCols},
+                 [&](const Span& span) { encode(span, tensor); });
 }
 
 }  // namespace lowp::kernels

@@ -14,23 +14,35 @@ Nvfp4Tensor finish_nvfp4_tensor(const QuantizeNvfp4Args& args, float amax) {
   return {scale.decode, scale.encode};
 }
 
-float finish_nvfp4_block(const QuantizeNvfp4Args& args, const Nvfp4Tensor& tensor,
-                         std::int64_t index, float amax) {
+void finish_nvfp4_blocks(const QuantizeNvfp4Args& args, const Nvfp4Tensor& tensor,
+                         std::int64_t first, std::int64_t count, const float* amax,
+                         float* factors) {
   const Nvfp4TensorScale scale{tensor.decode, tensor.encode};
-  const std::uint8_t block_scale =
-      nvfp4_block_scale(args.recipe, amax, scale, args.block_scale_floor);
-  args.block_scale[index] = block_scale;
-  return nvfp4_multiplier(args.recipe, block_scale, scale);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint8_t block_scale =
+        nvfp4_block_scale(args.recipe, amax[i], scale, args.block_scale_floor);
+    args.block_scale[first + i] = block_scale;
+    factors[i] = nvfp4_multiplier(args.recipe, block_scale, scale);
+  }
 }
 
 void quantize_nvfp4_reference(const QuantizeNvfp4Args& args) {
   const auto scan = [&](const Span& span) { return amax_range_of(args.x, span); };
-  quantize_nvfp4_blocks(args, scan, [&](const Span& span, const Nvfp4Tensor& tensor) {
-    const float factor = finish_nvfp4_block(args, tensor, span.index, scan(span).max);
-    for (std::int64_t col = span.col; col < span.col + span.cols; col += 2) {
-      const unsigned even = nvfp4_quantize(load_element(args.x, span.row, col), factor);
-      const unsigned odd = nvfp4_quantize(load_element(args.x, span.row, col + 1), factor);
-      args.codes[(span.row * args.x.cols + col) / 2] = static_cast<std::uint8_t>(even | odd << 4);
+  const auto encode_block = [&](const Span& block, const Nvfp4Tensor& tensor) {
+    const std::int64_t first = block.row * args.x.cols + block.col;
+    const float amax = scan(block).max;
+    float factor;
+    finish_nvfp4_blocks(args, tensor, first / kNvfp4Block, 1, &amax, &factor);
+    for (std::int64_t i = 0; i < kNvfp4Block; i += 2) {
+      const float even = load_element(args.x, block.row, block.col + i);
+      const float odd = load_element(args.x, block.row, block.col + i + 1);
+      args.codes[(first + i) / 2] = static_cast<std::uint8_t>(nvfp4_quantize(even, factor) |
+                                                              nvfp4_quantize(odd, factor) << 4);
+    }
+  };
+  quantize_nvfp4_pieces(args, scan, [&](const Span& piece, const Nvfp4Tensor& tensor) {
+    for (std::int64_t i = 0; i < piece.cols; i += kNvfp4Block) {
+      encode_block({piece.row, piece.col + i, 1, kNvfp4Block, 0}, tensor);
     }
   });
 }

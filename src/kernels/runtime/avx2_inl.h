@@ -97,6 +97,7 @@ inline Padded<T> padded(const T* values, std::int64_t count) {
 // An element type, given how it reads, joins and writes a whole step.
 template <class Whole>
 struct WithParts : Whole {
+  static Pair spread16(const float* x) { return {broadcast(x[0]), broadcast(x[0])}; }
   using Type = typename Whole::Type;
   using Whole::load;
   using Whole::store;

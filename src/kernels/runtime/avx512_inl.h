@@ -100,6 +100,7 @@ struct F32 {
             _mm512_maskz_loadu_ps(high_half(mask), x + kLanes)};
   }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
+  static Pair spread16(const float* x) { return {broadcast(x[0]), broadcast(x[1])}; }
   static void store(float* out, Pair x) {
     _mm512_storeu_ps(out, x.a);
     _mm512_storeu_ps(out + kLanes, x.b);
@@ -118,6 +119,7 @@ struct F16 {
     return widen(_mm512_maskz_loadu_epi16(first(count), x));
   }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
+  static Pair spread16(const float* x) { return {broadcast(x[0]), broadcast(x[1])}; }
   static void store(std::uint16_t* out, Pair x) { _mm512_storeu_si512(out, narrow(x)); }
   static void store(std::uint16_t* out, Pair x, std::int64_t count) {
     _mm512_mask_storeu_epi16(out, first(count), narrow(x));
@@ -142,6 +144,10 @@ struct BF16 {
   }
   static Int16s join(Ints a, Ints b) {
     return _mm512_mask_blend_epi16(0xAAAAAAAA, a, _mm512_slli_epi32(b, 16));
+  }
+  static Pair spread16(const float* x) {
+    const Floats both = _mm512_insertf32x8(broadcast(x[0]), _mm256_set1_ps(x[1]), 1);
+    return {both, both};
   }
   static void store(std::uint16_t* out, Pair x) { _mm512_storeu_si512(out, narrow(x)); }
   static void store(std::uint16_t* out, Pair x, std::int64_t count) {

@@ -14,10 +14,16 @@ if(NOT LOWP_NVCC)
   return()
 endif()
 
+if(NOT TARGET LibTorch::cuda)
+  if(LOWP_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "LOWP_CUDA=ON but this libtorch has no libtorch_cuda")
+  endif()
+  return()
+endif()
+
 set(LOWP_CUDA_FOUND ON)
 set(CMAKE_CUDA_COMPILER ${LOWP_NVCC})
 set(CMAKE_CUDA_ARCHITECTURES OFF) # each target names its own: sm_90a is not one of CMake's
-set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 enable_language(CUDA)
 # CMake 3.25.1, Debian 12's, does not know that nvcc has C++20.

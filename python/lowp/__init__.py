@@ -1,0 +1,49 @@
+"""Low-precision quantization and inference for PyTorch: operators, configs, ``quantize_``.
+
+Importing loads the operators (``torch.ops.lowp``); they are what computes, nothing here does.
+"""
+
+from . import nn
+from ._fakes import register_fakes
+from ._library import load_libraries
+from .configs import (
+    Float8DynamicActivationFloat8WeightConfig,
+    Float8WeightOnlyConfig,
+    Int4WeightOnlyConfig,
+    Int8DynamicActivationInt8WeightConfig,
+    Int8WeightOnlyConfig,
+    MappingType,
+    MXDynamicActivationMXWeightConfig,
+    MXFP4WeightOnlyConfig,
+    NVFP4WeightOnlyConfig,
+    PerBlock,
+    PerGroup,
+    PerRow,
+    PerTensor,
+    ScaleCalculationMode,
+)
+from .quantize import LayerReport, quantize_
+
+load_libraries()
+register_fakes()
+
+__version__ = "0.1.0"
+__all__ = [
+    "Float8DynamicActivationFloat8WeightConfig",
+    "Float8WeightOnlyConfig",
+    "Int4WeightOnlyConfig",
+    "Int8DynamicActivationInt8WeightConfig",
+    "Int8WeightOnlyConfig",
+    "LayerReport",
+    "MXDynamicActivationMXWeightConfig",
+    "MXFP4WeightOnlyConfig",
+    "MappingType",
+    "NVFP4WeightOnlyConfig",
+    "PerBlock",
+    "PerGroup",
+    "PerRow",
+    "PerTensor",
+    "ScaleCalculationMode",
+    "nn",
+    "quantize_",
+]

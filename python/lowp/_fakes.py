@@ -1,0 +1,142 @@
+"""Shapes and dtypes of the operators' results, for torch.compile and torch.export."""
+
+import torch
+
+_FP8_DTYPES = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
+
+
+def _blocks(x, block):
+    """Number of blocks along each side of a matrix; -1 is the whole side, blocks are cut."""
+    return [
+        (1 if size == -1 else (extent + size - 1) // size) for extent, size in zip(x.shape, block)
+    ]
+
+
+def _linear(x, weight, *_args, **_kwargs):
+    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+
+
+def _quantize_int8(x, block, mapping="symmetric", scale_dtype=None, eps=2.0**-23):
+    shape = _blocks(x, block)
+    zero_shape = shape if mapping == "asymmetric" else (0, 0)
+    return (
+        x.new_empty(x.shape, dtype=torch.int8),
+        x.new_empty(shape, dtype=torch.float32),
+        x.new_empty(zero_shape, dtype=torch.int8),
+    )
+
+
+def _quantize_int4(x, group_size, mapping="symmetric", scale_dtype=None, eps=2.0**-23):
+    rows, cols = x.shape
+    shape = (rows, cols // group_size)
+    return (
+        x.new_empty((rows, cols // 2), dtype=torch.uint8),
+        x.new_empty(shape, dtype=torch.float32),
+        x.new_empty(shape if mapping == "asymmetric" else (0, 0), dtype=torch.int8),
+        x.new_empty(shape if mapping == "float_zero" else (0, 0), dtype=torch.float32),
+    )
+
+
+def _quantize_fp8(x, block, element="e4m3", scale_dtype=None, static_scale=None):
+    return (
+        x.new_empty(x.shape, dtype=_FP8_DTYPES[element]),
+        x.new_empty(_blocks(x, block), dtype=torch.float32),
+    )
+
+
+def _quantize_mx(x, element="e4m3", scaling_mode="rceil", block_size=32):
+    rows, cols = x.shape
+    packed = 2 if element == "e2m1" else 1
+    return (
+        x.new_empty((rows, cols // packed), dtype=_FP8_DTYPES.get(element, torch.uint8)),
+        x.new_empty((rows, cols // block_size), dtype=torch.float8_e8m0fnu),
+    )
+
+
+def _quantize_nvfp4(x, recipe="inference", block_scale_floor=None, static_tensor_scale=None):
+    rows, cols = x.shape
+    return (
+        x.new_empty((rows, cols // 2), dtype=torch.uint8),
+        x.new_empty((rows, cols // 16), dtype=torch.float8_e4m3fn),
+        x.new_empty((1,), dtype=torch.float32),
+    )
+
+
+def _dequantize(codes, scale, *_args, dtype=None, **_kwargs):
+    return codes.new_empty(codes.shape, dtype=dtype or torch.float32)
+
+
+def _dequantize_packed(codes, scale, *_args, dtype=None, **_kwargs):
+    rows, cols = codes.shape
+    return codes.new_empty((rows, cols * 2), dtype=dtype or torch.float32)
+
+
+def _dequantize_mx(codes, scale, element="e4m3", dtype=None):
+    fake = _dequantize_packed if element == "e2m1" else _dequantize
+    return fake(codes, scale, dtype=dtype)
+
+
+def _with_dtype(fake, position):
+    """The same with `dtype` as an argument that may be positional."""
+
+    def call(*args, dtype=None):
+        if len(args) > position:
+            args, dtype = args[:position], args[position]
+        return fake(*args, dtype=dtype)
+
+    return call
+
+
+def _like_first(x, *_args, **_kwargs):
+    return x.new_empty(x.shape)
+
+
+def _add_rms_norm(residual, x, *_args, **_kwargs):
+    return x.new_empty(x.shape)
+
+
+def _rotary(q, k, v, cos, *_args, **_kwargs):
+    head_dim = 2 * cos.shape[1]
+    by_head = (k.shape[1] // head_dim, k.shape[0], head_dim)
+    return q.new_empty(q.shape), k.new_empty(by_head), v.new_empty(by_head)
+
+
+def _score_logits(logits, targets, reference=None):
+    rows = logits.shape[0]
+    compared = 0 if reference is None else rows
+    return (
+        logits.new_empty((rows,), dtype=torch.float32),
+        logits.new_empty((compared,), dtype=torch.float32),
+        logits.new_empty((compared,), dtype=torch.uint8),
+    )
+
+
+_LINEARS = ("bf16", "w8a8", "w8a16", "w4a16", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4")
+
+_FAKES = {
+    **{f"linear_{name}": _linear for name in _LINEARS},
+    "quantize_int8": _quantize_int8,
+    "quantize_int4": _quantize_int4,
+    "quantize_fp8": _quantize_fp8,
+    "quantize_mx": _quantize_mx,
+    "quantize_nvfp4": _quantize_nvfp4,
+    "dequantize_int8": _with_dtype(_dequantize, 4),
+    "dequantize_int4": _with_dtype(_dequantize_packed, 4),
+    "dequantize_fp8": _with_dtype(_dequantize, 3),
+    "dequantize_mx": _dequantize_mx,
+    "dequantize_nvfp4": _with_dtype(_dequantize_packed, 3),
+    "rms_norm": _like_first,
+    "add_rms_norm": _add_rms_norm,
+    "rotary": _rotary,
+    "gated_activation": _like_first,
+    "score_logits": _score_logits,
+    "attention_decode": _like_first,
+}
+
+
+def register_fakes():
+    """Registers the fakes of every operator and of its `out` form, which returns nothing."""
+    for name, fake in _FAKES.items():
+        packet = getattr(torch.ops.lowp, name)
+        torch.library.register_fake(packet.default, fake)
+        torch.library.register_fake(packet.out, lambda *_args, **_kwargs: None)

@@ -1,0 +1,173 @@
+"""What each config does to a weight: which operator makes its tensors, which ones use them."""
+
+import functools
+
+import torch
+
+from . import configs as c
+
+ops = torch.ops.lowp
+
+_WEIGHT_BLOCKS = {c.PerTensor: [-1, -1], c.PerRow: [1, -1], c.PerBlock: [128, 128]}
+_FP8_SCHEMES = {c.PerTensor: "FP8", c.PerRow: "FP8_DYNAMIC", c.PerBlock: "FP8_BLOCK"}
+_INT4_SCHEMES = {
+    c.MappingType.SYMMETRIC: "W4A16",
+    c.MappingType.ASYMMETRIC: "W4A16_ASYM",
+    c.MappingType.FLOAT_ZERO: "W4A16_FLOAT_ZERO",
+}
+
+
+class Format:
+    """A scheme of one config: `quantize` gives the tensors, by name, that `linear` and `dequantize` take."""
+
+    scheme: str
+    group_size = 0
+
+    def why_not(self, out_features, in_features):
+        """Why a weight of this shape does not fit; empty if it does."""
+        if self.group_size and in_features % self.group_size:
+            fitting = [g for g in (256, 128, 64, 32, 16) if in_features % g == 0]
+            fits = ", ".join(map(str, fitting)) or "none of 16 to 256"
+            return (
+                f"its {in_features} columns are not a multiple of the group of {self.group_size}; "
+                f"groups that fit: {fits}"
+            )
+        return ""
+
+
+class Int8(Format):
+    def __init__(self, config):
+        self.dynamic = isinstance(config, c.Int8DynamicActivationInt8WeightConfig)
+        self.scheme = "W8A8" if self.dynamic else "W8A16"
+        self.block = _WEIGHT_BLOCKS.get(type(config.granularity))
+        if isinstance(config.granularity, c.PerGroup):
+            self.group_size = config.granularity.group_size
+            self.block = [1, self.group_size]
+        self.mapping = config.act_mapping_type.value if self.dynamic else ""
+
+    def quantize(self, weight):
+        codes, scale, _ = ops.quantize_int8(weight, self.block, scale_dtype=weight.dtype)
+        if self.block == [-1, -1]:  # the product wants one a row
+            scale = scale.expand(weight.shape[0], 1).contiguous()
+        tensors = {"codes": codes, "scale": scale}
+        if self.dynamic:
+            tensors["row_sums"] = codes.sum(1, dtype=torch.int32)
+        return tensors
+
+    def linear(self, x, t, bias):
+        if self.dynamic:
+            return ops.linear_w8a8(x, t["codes"], t["scale"], t["row_sums"], bias, self.mapping)
+        return ops.linear_w8a16(x, t["codes"], t["scale"], bias)
+
+    def dequantize(self, t, dtype):
+        block = [1, self.group_size] if self.group_size else [1, -1]
+        return ops.dequantize_int8(t["codes"], t["scale"], block, dtype=dtype)
+
+
+class Int4(Format):
+    def __init__(self, config):
+        self.scheme = _INT4_SCHEMES[config.mapping_type]
+        self.group_size = config.group_size
+        self.mapping = config.mapping_type.value
+
+    def quantize(self, weight):
+        codes, scale, zero_point, zero = ops.quantize_int4(
+            weight, self.group_size, self.mapping, weight.dtype
+        )
+        # The values are bfloat16's already; so stored, they are half the bytes to read.
+        stored = torch.bfloat16 if weight.dtype == torch.bfloat16 else torch.float32
+        tensors = {"codes": codes, "scale": scale.to(stored)}
+        if self.mapping == "asymmetric":
+            tensors["zero_point"] = zero_point
+        if self.mapping == "float_zero":
+            tensors["zero"] = zero.to(stored)
+        return tensors
+
+    def linear(self, x, t, bias):
+        return ops.linear_w4a16(
+            x, t["codes"], t["scale"], t.get("zero_point"), t.get("zero"), bias
+        )
+
+    def dequantize(self, t, dtype):
+        zero = t["zero"].float() if "zero" in t else None
+        return ops.dequantize_int4(
+            t["codes"], t["scale"].float(), t.get("zero_point"), zero, dtype=dtype
+        )
+
+
+class Float8(Format):
+    def __init__(self, config):
+        self.dynamic = isinstance(config, c.Float8DynamicActivationFloat8WeightConfig)
+        kind = type(config.granularity)
+        self.scheme = _FP8_SCHEMES[kind] if self.dynamic else "FP8_WEIGHT_ONLY"
+        self.block = _WEIGHT_BLOCKS[kind]
+
+    def quantize(self, weight):
+        codes, scale = ops.quantize_fp8(weight, self.block)
+        return {"codes": codes, "scale": scale}
+
+    def linear(self, x, t, bias):
+        op = ops.linear_fp8 if self.dynamic else ops.linear_fp8_weight_only
+        return op(x, t["codes"], t["scale"], self.block, bias)
+
+    def dequantize(self, t, dtype):
+        return ops.dequantize_fp8(t["codes"], t["scale"], self.block, dtype)
+
+
+class Mx(Format):
+    group_size = 32
+
+    def __init__(self, config):
+        fp8 = isinstance(config, c.MXDynamicActivationMXWeightConfig)
+        self.scheme = "MXFP8" if fp8 else "MXFP4"
+        self.element = "e4m3" if fp8 else "e2m1"
+        self.mode = config.scaling_mode.value
+
+    def quantize(self, weight):
+        codes, scale = ops.quantize_mx(weight, self.element, self.mode)
+        return {"codes": codes, "scale": scale}
+
+    def linear(self, x, t, bias):
+        if self.element == "e4m3":
+            return ops.linear_mxfp8(x, t["codes"], t["scale"], bias, self.mode)
+        return ops.linear_mxfp4(x, t["codes"], t["scale"], bias)
+
+    def dequantize(self, t, dtype):
+        return ops.dequantize_mx(t["codes"], t["scale"], self.element, dtype)
+
+
+class Nvfp4(Format):
+    scheme = "NVFP4"
+    group_size = 16
+
+    def __init__(self, config):
+        self.dynamic_scale = config.use_dynamic_per_tensor_scale
+
+    def quantize(self, weight):
+        one = None if self.dynamic_scale else torch.ones(1)
+        codes, scale, tensor_scale = ops.quantize_nvfp4(weight, static_tensor_scale=one)
+        return {"codes": codes, "scale": scale, "tensor_scale": tensor_scale}
+
+    def linear(self, x, t, bias):
+        return ops.linear_nvfp4(x, t["codes"], t["scale"], t["tensor_scale"], bias)
+
+    def dequantize(self, t, dtype):
+        return ops.dequantize_nvfp4(t["codes"], t["scale"], t["tensor_scale"], dtype)
+
+
+@functools.singledispatch
+def format_of(config):
+    raise TypeError(f"[lowp.quantize_] config is not known, got {config!r}, expected one of lowp's")
+
+
+for _config, _format in {
+    c.Int8DynamicActivationInt8WeightConfig: Int8,
+    c.Int8WeightOnlyConfig: Int8,
+    c.Int4WeightOnlyConfig: Int4,
+    c.Float8DynamicActivationFloat8WeightConfig: Float8,
+    c.Float8WeightOnlyConfig: Float8,
+    c.MXDynamicActivationMXWeightConfig: Mx,
+    c.MXFP4WeightOnlyConfig: Mx,
+    c.NVFP4WeightOnlyConfig: Nvfp4,
+}.items():
+    format_of.register(_config, _format)

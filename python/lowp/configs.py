@@ -1,0 +1,98 @@
+"""How to quantize a linear layer: the configs of the C++ API, by torchao's names where it has one."""
+
+import dataclasses
+import enum
+from typing import Union
+
+
+@dataclasses.dataclass(frozen=True)
+class PerTensor:
+    """One scale for the weight, or for all activations."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PerRow:
+    """One scale a row of the weight, or a token of the activations."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PerBlock:
+    """One scale for 128x128 of the weight and for 1x128 of the activations."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PerGroup:
+    """One scale for `group_size` consecutive input features."""
+
+    group_size: int = 128
+
+
+class MappingType(enum.Enum):
+    SYMMETRIC = "symmetric"  # value = code * scale
+    ASYMMETRIC = "asymmetric"  # value = (code - zero_point) * scale
+    FLOAT_ZERO = "float_zero"  # value = code * scale + zero; torchao's int4 for bfloat16
+
+
+class ScaleCalculationMode(enum.Enum):
+    FLOOR = "floor"
+    CEIL = "ceil"
+    EVEN = "even"
+    RCEIL = "rceil"
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8DynamicActivationInt8WeightConfig:
+    """int8 weights; activations to int8 per token at run time. Scheme W8A8."""
+
+    granularity: Union[PerRow, PerTensor] = PerRow()
+    act_mapping_type: MappingType = MappingType.SYMMETRIC
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8WeightOnlyConfig:
+    """int8 weights. Scheme W8A16."""
+
+    granularity: Union[PerRow, PerTensor, PerGroup] = PerRow()
+
+
+@dataclasses.dataclass(frozen=True)
+class Int4WeightOnlyConfig:
+    """int4 weights in groups. Schemes W4A16_FLOAT_ZERO (as torchao), W4A16, W4A16_ASYM."""
+
+    group_size: int = 128
+    mapping_type: MappingType = MappingType.FLOAT_ZERO
+
+
+@dataclasses.dataclass(frozen=True)
+class Float8DynamicActivationFloat8WeightConfig:
+    """float8_e4m3fn on both sides. Schemes FP8, FP8_DYNAMIC, FP8_BLOCK."""
+
+    granularity: Union[PerTensor, PerRow, PerBlock] = PerTensor()
+
+
+@dataclasses.dataclass(frozen=True)
+class Float8WeightOnlyConfig:
+    """float8_e4m3fn weights. Scheme FP8_WEIGHT_ONLY."""
+
+    granularity: Union[PerRow, PerTensor, PerBlock] = PerRow()
+
+
+@dataclasses.dataclass(frozen=True)
+class MXDynamicActivationMXWeightConfig:
+    """MXFP8 on both sides. Scheme MXFP8."""
+
+    scaling_mode: ScaleCalculationMode = ScaleCalculationMode.RCEIL
+
+
+@dataclasses.dataclass(frozen=True)
+class MXFP4WeightOnlyConfig:
+    """MXFP4 weights. Scheme MXFP4."""
+
+    scaling_mode: ScaleCalculationMode = ScaleCalculationMode.RCEIL
+
+
+@dataclasses.dataclass(frozen=True)
+class NVFP4WeightOnlyConfig:
+    """NVFP4 weights; the scale of the tensor is 1 without `use_dynamic_per_tensor_scale`."""
+
+    use_dynamic_per_tensor_scale: bool = True

@@ -1,0 +1,81 @@
+"""quantize_: exchanges the linear layers of a model for quantized ones."""
+
+import dataclasses
+
+import torch
+
+from ._weights import format_of
+from .nn import Linear
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+@dataclasses.dataclass
+class LayerReport:
+    """What quantize_ did to one layer: `scheme`, or why it was `skipped`."""
+
+    name: str
+    out_features: int
+    in_features: int
+    scheme: str = ""
+    group_size: int = 0
+    bits_per_weight: float = 0.0
+    sqnr_db: float = 0.0
+    skipped: str = ""
+
+
+def _why_not(module, form):
+    if isinstance(module, Linear):
+        return f"it is quantized already: {module.scheme}"
+    if module.weight.dtype not in _DTYPES:
+        return f"its weight is {module.weight.dtype}, not float32, float16 or bfloat16"
+    if module.weight.device.type != "cpu":
+        return f"its weight is on {module.weight.device}, not on the CPU"
+    return form.why_not(module.out_features, module.in_features)
+
+
+def _sqnr_db(original, dequantized):
+    noise = (original.double() - dequantized.double()).norm()
+    return float(20 * torch.log10(original.double().norm() / noise))
+
+
+def _measure(report, original, quantized):
+    weight_bytes = sum(
+        t.nbytes for name, t in quantized.tensors().items() if name != "row_sums"
+    )
+    report.scheme = quantized.scheme
+    report.group_size = format_of(quantized.config).group_size
+    report.bits_per_weight = 8 * weight_bytes / original.numel()
+    report.sqnr_db = _sqnr_db(original, quantized.dequantize())
+
+
+def quantize_(model, config, filter_fn=None):
+    """Quantizes, in place, every torch.nn.Linear of `model` that `filter_fn(module, name)` takes.
+
+    Returns a list of LayerReport, one for each linear layer in the model's order. A layer that
+    cannot be quantized stays as it is, with the reason. Raises TypeError for an unknown config, and
+    ValueError if `model` is itself a linear layer, which cannot be exchanged in place.
+    """
+    form = format_of(config)
+    if isinstance(model, torch.nn.Linear):
+        raise ValueError(
+            "[lowp.quantize_] model is a linear layer itself, got torch.nn.Linear, expected a module "
+            "that holds it: use lowp.nn.Linear(linear, config)"
+        )
+    reports = []
+    for name, module in list(model.named_modules()):
+        if not isinstance(module, (torch.nn.Linear, Linear)):
+            continue
+        report = LayerReport(name, module.out_features, module.in_features)
+        reports.append(report)
+        if filter_fn is not None and not filter_fn(module, name):
+            report.skipped = "the filter leaves it out"
+        else:
+            report.skipped = _why_not(module, form)
+        if report.skipped:
+            continue
+        quantized = Linear(module, config)
+        _measure(report, module.weight.detach(), quantized)
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, quantized)
+    return reports

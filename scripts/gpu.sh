@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds the operators with their CUDA kernels and tests or measures them. Needs a Hopper GPU, nvcc,
+# a C++ compiler, CMake, Ninja and a Python with torch; nothing is downloaded.
+#   gpu.sh build
+#   gpu.sh test
+#   gpu.sh bench [FOLDER]   the result as JSON in FOLDER, default bench/results
+# PYTHON names the interpreter (default: .venv's, else python3).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-}
+[ -n "$python" ] || { [ -x .venv/bin/python ] && python=.venv/bin/python; } || python=python3
+
+build() {
+  local torch compiler
+  torch=$("$python" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parent)')
+  # A compiler with its own libstdc++ inside would make the operators' exceptions crash.
+  compiler=${CXX:-/usr/bin/g++}
+  cmake --preset gpu -DLOWP_TORCH_ROOT="$torch" -DCMAKE_CXX_COMPILER="$compiler" \
+    -DCMAKE_CUDA_HOST_COMPILER="$compiler"
+  cmake --build --preset gpu -j "$(nproc)"
+}
+
+export PYTHONPATH=python LOWP_LIBRARY=build/gpu/src/ops
+case "${1:-}" in
+  build) build ;;
+  test)
+    build
+    "$python" -m pytest -q -p no:cacheprovider tests/gpu
+    ;;
+  bench)
+    build
+    "$python" bench/gpu_quantize_fp8.py --out "${2:-bench/results}/gpu_quantize_fp8.json"
+    ;;
+  *)
+    sed -n '2,8s/^# \?//p' "$0"
+    exit 2
+    ;;
+esac

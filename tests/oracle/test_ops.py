@@ -1,0 +1,249 @@
+"""The operators against double-precision torch, their argument checks, and torch's own opcheck."""
+
+import pytest
+import torch
+
+lowp = pytest.importorskip("lowp", reason="the operators are not built", exc_type=ImportError)
+ops = torch.ops.lowp
+
+N, K = 24, 256
+
+
+def weight(dtype=torch.float32):
+    torch.manual_seed(0)
+    return torch.randn(N, K, dtype=dtype) * torch.logspace(-1, 1, N)[:, None].to(dtype)
+
+
+def row_sums(codes):
+    return codes.sum(1, dtype=torch.int32)
+
+
+def linear_cases():
+    """name -> (operator, arguments after x, the weight they stand for, what x becomes)."""
+    w = weight()
+    same = lambda x: x
+    cases = {"bf16": (ops.linear_bf16, (w.bfloat16(),), w.bfloat16(), same)}
+
+    codes, scale, _ = ops.quantize_int8(w, [1, -1])
+    int8 = ops.dequantize_int8(codes, scale, [1, -1])
+    cases["w8a16"] = (ops.linear_w8a16, (codes, scale), int8, same)
+    sums = row_sums(codes)
+
+    def int8_rows(x, mapping="symmetric"):
+        q, s, z = ops.quantize_int8(x.flatten(0, -2), [1, -1], mapping)
+        return ops.dequantize_int8(q, s, [1, -1], z if z.numel() else None).view(x.shape)
+
+    cases["w8a8"] = (ops.linear_w8a8, (codes, scale, sums), int8, int8_rows)
+    cases["w8a8_asymmetric"] = (
+        lambda *a: ops.linear_w8a8(*a, activation_mapping="asymmetric"),
+        (codes, scale, sums),
+        int8,
+        lambda x: int8_rows(x, "asymmetric"),
+    )
+    grouped, grouped_scale, _ = ops.quantize_int8(w, [1, 64])
+    grouped_w = ops.dequantize_int8(grouped, grouped_scale, [1, 64])
+    cases["w8a16_group"] = (ops.linear_w8a16, (grouped, grouped_scale), grouped_w, same)
+
+    for mapping in ("symmetric", "asymmetric", "float_zero"):
+        codes, scale, zero_point, zero = ops.quantize_int4(w, 32, mapping)
+        zero_point = zero_point if zero_point.numel() else None
+        zero = zero if zero.numel() else None
+        value = ops.dequantize_int4(codes, scale, zero_point, zero)
+        cases[f"w4a16_{mapping}"] = (
+            ops.linear_w4a16, (codes, scale, zero_point, zero), value, same
+        )  # fmt: skip
+
+    for block, x_block in (([-1, -1], [-1, -1]), ([1, -1], [1, -1]), ([128, 128], [1, 128])):
+        codes, scale = ops.quantize_fp8(w, block)
+        value = ops.dequantize_fp8(codes, scale, block)
+
+        def fp8(x, x_block=x_block):
+            q, s = ops.quantize_fp8(x.flatten(0, -2), x_block)
+            return ops.dequantize_fp8(q, s, x_block).view(x.shape)
+
+        name = "x".join(map(str, block))
+        cases[f"fp8_{name}"] = (ops.linear_fp8, (codes, scale, block), value, fp8)
+        cases[f"fp8_weight_only_{name}"] = (
+            ops.linear_fp8_weight_only, (codes, scale, block), value, same
+        )  # fmt: skip
+
+    codes, scale = ops.quantize_mx(w)
+
+    def mxfp8(x):
+        q, s = ops.quantize_mx(x.flatten(0, -2))
+        return ops.dequantize_mx(q, s).view(x.shape)
+
+    cases["mxfp8"] = (ops.linear_mxfp8, (codes, scale), ops.dequantize_mx(codes, scale), mxfp8)
+    codes, scale = ops.quantize_mx(w, "e2m1")
+    value = ops.dequantize_mx(codes, scale, "e2m1")
+    cases["mxfp4"] = (ops.linear_mxfp4, (codes, scale), value, same)
+    codes, scale, tensor_scale = ops.quantize_nvfp4(w)
+    value = ops.dequantize_nvfp4(codes, scale, tensor_scale)
+    cases["nvfp4"] = (ops.linear_nvfp4, (codes, scale, tensor_scale), value, same)
+    return cases
+
+
+CASES = linear_cases()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("rows", [1, 3, 40])
+@pytest.mark.parametrize("name", CASES)
+def test_linear_is_the_product(name, rows, dtype):
+    op, arguments, w, activations = CASES[name]
+    torch.manual_seed(rows)
+    x = torch.randn(rows, K).to(dtype)
+    bias = torch.randn(N)
+    got = op(x, *arguments, bias=bias) if name != "w8a8_asymmetric" else op(x, *arguments, bias)
+    assert got.dtype == dtype and got.shape == (rows, N)
+    values = activations(x).double()
+    exact = values @ w.double().T + bias.double()
+    # fp32 sums of K products, at worst with x in bf16 (AVX-512 BF16), and one rounding of the result.
+    size = values.abs() @ w.double().abs().T + bias.double().abs()
+    x_in_bf16 = 2.0**-8 if dtype != torch.bfloat16 else 0
+    bound = size * (K * 2.0**-24 + x_in_bf16) + exact.abs() * torch.finfo(dtype).eps
+    assert bool(((got.double() - exact).abs() <= bound).all())
+
+
+@pytest.mark.parametrize("name", ["w8a16", "w8a8", "fp8_1x-1", "mxfp8", "nvfp4"])
+def test_linear_takes_any_layout_of_x(name):
+    op, arguments, _, _ = CASES[name]
+    torch.manual_seed(0)
+    x = torch.randn(4, 6, K)
+    expected = op(x, *arguments)
+    assert expected.shape == (4, 6, N)
+    assert torch.equal(op(x[:, 2:4], *arguments), expected[:, 2:4])
+    wide = torch.randn(5, 2 * K)
+    assert torch.equal(op(wide[:, :K], *arguments), op(wide[:, :K].contiguous(), *arguments))
+    across = torch.randn(K, 5).T
+    assert torch.equal(op(across, *arguments), op(across.contiguous(), *arguments))
+    assert op(x[0, 0], *arguments).shape == (N,)
+    assert op(x[:0], *arguments).shape == (0, 6, N)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "w8a8_asymmetric"])
+def test_out_form_and_query(name):
+    op, arguments, _, _ = CASES[name]
+    x = torch.randn(3, K)
+    out = torch.empty(3, N)
+    assert op.out(x, *arguments, out=out) is None
+    assert torch.equal(out, op(x, *arguments))
+    assert op.implementation(x, *arguments) in ("reference", "avx2") or op.implementation(
+        x, *arguments
+    ).startswith(("avx512", "amx"))
+
+
+def codes_and_scale():
+    return CASES["w8a16"][1]
+
+
+BAD = {
+    "x is int": (lambda x, w, s: (x.int(), w, s), "x has the wrong dtype, got int32, expected float32"),
+    "x is a scalar": (lambda x, w, s: (torch.tensor(1.0), w, s), "x has no dimensions"),
+    "x is short": (lambda x, w, s: (x[:, 1:], w, s), r"got \(3, 255\), expected a last dimension of 256"),
+    "weight is float": (lambda x, w, s: (x, w.float(), s), "weight has the wrong dtype, got float32"),
+    "weight is 3-D": (lambda x, w, s: (x, w[None], s), r"weight is not a matrix .*got \(1, 24, 256\)"),
+    "weight is strided": (
+        lambda x, w, s: (x[:, :128], w[:, :128], s),
+        r"weight is not contiguous, got strides \(256, 1\)",
+    ),
+    "scale of other rows": (lambda x, w, s: (x, w, s[1:]), r"weight_scale has the wrong shape"),
+    "scale of odd groups": (lambda x, w, s: (x, w, s.expand(N, 7)), r"groups a divisor of 256"),
+    "scale is bf16": (lambda x, w, s: (x, w, s.bfloat16()), "weight_scale has the wrong dtype"),
+    "bias is long": (lambda x, w, s: (x, w, s, torch.ones(N + 1)), r"bias .*got \(25,\), expected \(24,\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_linear_refuses(name):
+    change, text = BAD[name]
+    with pytest.raises((RuntimeError, NotImplementedError), match=text):
+        ops.linear_w8a16(*change(torch.randn(3, K), *codes_and_scale()))
+
+
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda w: ops.quantize_int8(w, [1, 7]), r"block does not divide the matrix, got \(1, 7\)"),
+        (lambda w: ops.quantize_int8(w, [1]), "block has the wrong length"),
+        (lambda w: ops.quantize_int8(w, [0, -1]), "block is not positive"),
+        (lambda w: ops.quantize_int8(w, [1, -1], "half"), "mapping is not known, got 'half'"),
+        (lambda w: ops.quantize_int8(w.T, [1, -1]), "x has strided columns"),
+        (lambda w: ops.quantize_int8(w[0], [1, -1]), "x is not a matrix"),
+        (lambda w: ops.quantize_int8(w.double(), [1, -1]), "got float64"),
+        (lambda w: ops.quantize_int8(w, [1, -1], scale_dtype=torch.int8), "scale_dtype"),
+        (lambda w: ops.quantize_int4(w, 3), "group_size does not fit x, got 3"),
+        (lambda w: ops.quantize_int4(w, 512), "an even divisor of 256"),
+        (lambda w: ops.quantize_fp8(w, [1, -1], "e4m4"), "expected one of e4m3, e5m2"),
+        (lambda w: ops.quantize_mx(w, block_size=48), "block_size does not fit x"),
+        (lambda w: ops.quantize_mx(w, scaling_mode="up"), "one of floor, ceil, even, rceil"),
+        (lambda w: ops.quantize_nvfp4(w[:, :24].contiguous()), "multiple of 16"),
+        (lambda w: ops.dequantize_int8(w, w, [1, -1]), "codes has the wrong dtype"),
+    ],
+)
+def test_quantize_refuses(call, text):
+    with pytest.raises(RuntimeError, match=text):
+        call(weight())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_quantize_takes_strided_rows(dtype):
+    wide = torch.randn(8, 512).to(dtype)
+    for quantize in (
+        lambda x: ops.quantize_int8(x, [1, -1]),
+        lambda x: ops.quantize_int4(x, 32),
+        lambda x: ops.quantize_fp8(x, [1, -1]),
+        ops.quantize_mx,
+        ops.quantize_nvfp4,
+    ):
+        for got, expected in zip(quantize(wide[:, 64:320]), quantize(wide[:, 64:320].contiguous())):
+            assert torch.equal(got.view(torch.uint8), expected.view(torch.uint8))
+
+
+def test_threads_do_not_change_the_result():
+    before = torch.get_num_threads()
+    x = torch.randn(32, K)
+    try:
+        results = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append([op(x, *arguments) for op, arguments, _, _ in CASES.values()])
+        for one, two in zip(*results):
+            assert torch.equal(one, two)
+    finally:
+        torch.set_num_threads(before)
+
+
+def opcheck_cases():
+    w = weight()
+    x = torch.randn(3, K)
+    yield from ((CASES[n][0], (x, *CASES[n][1])) for n in CASES if n != "w8a8_asymmetric")
+    yield ops.quantize_int8, (w, [1, -1], "asymmetric")
+    yield ops.quantize_int4, (w, 32, "float_zero")
+    yield ops.quantize_fp8, (w, [128, 128])
+    yield ops.quantize_mx, (w, "e2m1")
+    yield ops.quantize_nvfp4, (w,)
+    codes, scale, _ = ops.quantize_int8(w, [1, -1])
+    yield ops.dequantize_int8, (codes, scale, [1, -1])
+    yield ops.dequantize_int4, ops.quantize_int4(w, 32)[:2]
+    yield ops.dequantize_fp8, (*ops.quantize_fp8(w, [1, -1]), [1, -1])
+    yield ops.dequantize_mx, (*ops.quantize_mx(w, "e2m1"), "e2m1", torch.bfloat16)
+    yield ops.dequantize_nvfp4, ops.quantize_nvfp4(w)
+    yield ops.rms_norm, (x, torch.ones(K), 1e-6)
+    yield ops.gated_activation, (x, x)
+    yield ops.score_logits, (x, torch.zeros(3, dtype=torch.int64), x)
+
+
+@pytest.mark.parametrize(
+    "op, arguments",
+    list(opcheck_cases()),
+    ids=lambda value: str(value) if isinstance(value, torch._ops.OpOverloadPacket) else "",
+)
+def test_opcheck(op, arguments):
+    """Schema, fake kernels with static and dynamic shapes, and tracing agree with the operator."""
+    checks = ["test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic"]
+    # torch's check of the schema multiplies its inputs, which float8 cannot be.
+    tensors = [a for a in arguments if isinstance(a, torch.Tensor)]
+    if not any(str(t.dtype).startswith("torch.float8") for t in tensors):
+        checks.append("test_schema")
+    torch.library.opcheck(op.default, arguments, test_utils=checks)

@@ -1,0 +1,246 @@
+"""lowp.quantize_ over torch modules: against torchao's tensors, under torch.compile, and by itself."""
+
+import copy
+
+import pytest
+import torch
+
+lowp = pytest.importorskip("lowp", reason="the operators are not built", exc_type=ImportError)
+
+torchao = pytest.importorskip("torchao")
+from torchao.prototype.mx_formats.config import ScaleCalculationMode  # noqa: E402
+from torchao.prototype.mx_formats.mx_tensor import MXTensor  # noqa: E402
+from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor  # noqa: E402
+from torchao.quantization import quant_api as ao  # noqa: E402
+from torchao.quantization.granularity import PerRow, PerTensor  # noqa: E402
+
+N, K = 64, 256
+
+# config -> smallest SQNR of the layer's output in dB, from torchao's own tests.
+CONFIGS = {
+    "W8A8": (lowp.Int8DynamicActivationInt8WeightConfig(), 20),
+    "W8A8_ASYMMETRIC": (
+        lowp.Int8DynamicActivationInt8WeightConfig(act_mapping_type=lowp.MappingType.ASYMMETRIC),
+        20,
+    ),
+    "W8A8_PER_TENSOR": (
+        lowp.Int8DynamicActivationInt8WeightConfig(granularity=lowp.PerTensor()),
+        20,
+    ),
+    "W8A16": (lowp.Int8WeightOnlyConfig(), 20),
+    "W8A16_GROUP": (lowp.Int8WeightOnlyConfig(granularity=lowp.PerGroup(64)), 20),
+    "W4A16": (lowp.Int4WeightOnlyConfig(32, lowp.MappingType.SYMMETRIC), 18),
+    "W4A16_ASYM": (lowp.Int4WeightOnlyConfig(32, lowp.MappingType.ASYMMETRIC), 18),
+    "W4A16_FLOAT_ZERO": (lowp.Int4WeightOnlyConfig(32), 18),
+    "FP8": (lowp.Float8DynamicActivationFloat8WeightConfig(), 25),
+    "FP8_DYNAMIC": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerRow()), 25),
+    "FP8_BLOCK": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()), 25),
+    "FP8_WEIGHT_ONLY": (lowp.Float8WeightOnlyConfig(), 25),
+    "MXFP8": (lowp.MXDynamicActivationMXWeightConfig(), 25),
+    "MXFP4": (lowp.MXFP4WeightOnlyConfig(), 12),
+    "NVFP4": (lowp.NVFP4WeightOnlyConfig(), 15),
+}
+
+
+def make_model(dtype=torch.float32):
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(K, N), torch.nn.ReLU(), torch.nn.Linear(N, 32, bias=False)]
+    return torch.nn.Sequential(*layers).to(dtype)
+
+
+def sqnr(got, expected):
+    got, expected = got.double(), expected.double()
+    return float(20 * torch.log10(expected.norm() / (got - expected).norm()))
+
+
+def quantized_tensors(config, weight):
+    linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=weight.dtype)
+    linear.weight.data.copy_(weight)
+    return lowp.nn.Linear(linear, config).tensors()
+
+
+def torchao_weight(config, weight):
+    linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=weight.dtype)
+    linear.weight.data.copy_(weight)
+    torchao.quantize_(linear, config)
+    return linear.weight
+
+
+def assert_same_bits(got, expected):
+    assert got.shape == expected.shape
+    assert torch.equal(got.contiguous().view(torch.uint8), expected.contiguous().view(torch.uint8))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_accuracy_of_a_layer(name, dtype):
+    config, floor = CONFIGS[name]
+    model = make_model(dtype)
+    x = torch.randn(128, K, dtype=dtype)
+    with torch.no_grad():
+        expected = model[0](x)
+        reports = lowp.quantize_(model, config, lambda _, name: name == "0")
+        assert reports[0].skipped == "" and reports[1].skipped == "the filter leaves it out"
+        assert sqnr(model[0](x), expected) > floor
+        assert reports[0].sqnr_db > floor and reports[0].bits_per_weight < 9.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("ours, theirs", [(lowp.PerRow(), PerRow()), (lowp.PerTensor(), PerTensor())])
+def test_int8_equals_torchao(ours, theirs, dtype):
+    weight = torch.randn(N, K).to(dtype)
+    got = quantized_tensors(lowp.Int8WeightOnlyConfig(ours), weight)
+    expected = torchao_weight(ao.Int8WeightOnlyConfig(granularity=theirs), weight)
+    assert_same_bits(got["codes"], expected.qdata)
+    scale = expected.scale.float().flatten()
+    assert torch.equal(got["scale"].flatten(), scale.expand(N) if scale.numel() == 1 else scale)
+
+
+@pytest.mark.parametrize("ours, theirs", [(lowp.PerRow(), PerRow()), (lowp.PerTensor(), PerTensor())])
+def test_float8_equals_torchao(ours, theirs):
+    weight = torch.randn(N, K)  # of bfloat16, torchao rounds the scale
+    got = quantized_tensors(lowp.Float8WeightOnlyConfig(ours), weight)
+    expected = torchao_weight(ao.Float8WeightOnlyConfig(granularity=theirs), weight)
+    assert_same_bits(got["codes"], expected.qdata)
+    assert torch.equal(got["scale"].flatten(), expected.scale.flatten())
+
+
+@pytest.mark.parametrize("mode", ["FLOOR", "CEIL", "EVEN", "RCEIL"])
+@pytest.mark.parametrize("config", [lowp.MXDynamicActivationMXWeightConfig, lowp.MXFP4WeightOnlyConfig])
+def test_mx_equals_torchao(config, mode):
+    weight = torch.randn(N, K, dtype=torch.bfloat16)
+    fp4 = config is lowp.MXFP4WeightOnlyConfig
+    got = quantized_tensors(config(lowp.ScaleCalculationMode[mode]), weight)
+    expected = MXTensor.to_mx(
+        weight,
+        torch.float4_e2m1fn_x2 if fp4 else torch.float8_e4m3fn,
+        32,
+        ScaleCalculationMode[mode],
+    )
+    assert_same_bits(got["codes"], expected.qdata)
+    assert_same_bits(got["scale"], expected.scale.view(torch.uint8).view(got["scale"].dtype))
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_nvfp4_equals_torchao(dynamic):
+    weight = torch.randn(N, K)
+    got = quantized_tensors(lowp.NVFP4WeightOnlyConfig(dynamic), weight)
+    scale = weight.abs().max() / (448.0 * 6.0) if dynamic else None
+    expected = NVFP4Tensor.to_nvfp4(weight, per_tensor_scale=scale)
+    assert_same_bits(got["codes"], expected.qdata)
+    assert_same_bits(got["scale"], expected.scale.view(torch.float8_e4m3fn).view(N, K // 16))
+    assert got["tensor_scale"].item() == (scale.item() if dynamic else 1.0)
+
+
+@pytest.mark.parametrize("group", [32, 128])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_int4_with_float_zero_is_the_published_rule(group, dtype):
+    """scale = max(max - min, 1e-6) / 15, code = round((x - min) / scale) - 8 (MSLK's, torchao's int4)."""
+    weight = torch.randn(N, K).to(dtype)
+    got = quantized_tensors(lowp.Int4WeightOnlyConfig(group), weight)
+    groups = weight.float().view(N, -1, group)
+    low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
+    scale = (high - low).clamp_min(1e-6) / 15
+    codes = ((groups - low) / scale).round().clamp(0, 15).view(N, K).to(torch.int32) - 8
+    packed = (codes[:, ::2] & 15) | (codes[:, 1::2] & 15) << 4
+    assert torch.equal(got["codes"], packed.to(torch.uint8))
+    assert torch.equal(got["scale"], scale[..., 0].to(dtype))
+    assert torch.equal(got["zero"], (low + scale * 8)[..., 0].to(dtype))
+
+
+@pytest.fixture
+def fresh_compiler():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_compiles_without_graph_breaks_for_any_number_of_rows(name):
+    model = make_model()
+    lowp.quantize_(model, CONFIGS[name][0])
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    with torch.no_grad():
+        for rows in (3, 7, 20):
+            x = torch.randn(rows, K)
+            assert torch.equal(compiled(x), model(x))
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+def test_compiles_with_inductor():
+    # One layer: nothing for a C++ compiler to do, which would take a minute.
+    model = torch.nn.Sequential(torch.nn.Linear(K, N, dtype=torch.bfloat16))
+    lowp.quantize_(model, lowp.Int8WeightOnlyConfig())
+    compiled = torch.compile(model, fullgraph=True)
+    x = torch.randn(5, K, dtype=torch.bfloat16)
+    with torch.no_grad():
+        assert torch.equal(compiled(x), model(x))
+
+
+def test_exports():
+    model = make_model()
+    lowp.quantize_(model, lowp.Int4WeightOnlyConfig(32))
+    x = torch.randn(5, K)
+    with torch.no_grad():
+        program = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("rows")},))
+        assert torch.equal(program.module()(x), model(x))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_state_moves_with_the_module(name):
+    model = make_model()
+    lowp.quantize_(model, CONFIGS[name][0])
+    x = torch.randn(4, K)
+    with torch.no_grad():
+        expected = model(x)
+        assert torch.equal(copy.deepcopy(model)(x), expected)
+        other = make_model()
+        lowp.quantize_(other, CONFIGS[name][0])
+        for buffer in other.buffers():
+            buffer.view(torch.uint8).zero_()
+        other.load_state_dict(model.state_dict())
+        assert torch.equal(other(x), expected)
+        model.bfloat16()
+        assert model[0].tensors()["codes"].dtype == other[0].tensors()["codes"].dtype
+        assert model(x.bfloat16()).dtype == torch.bfloat16
+        assert sqnr(model(x.bfloat16()), expected) > 25
+
+
+def test_gradients_are_those_of_the_dequantized_weight():
+    model = make_model()
+    lowp.quantize_(model, lowp.Float8WeightOnlyConfig())
+    linear = model[0]
+    x = torch.randn(4, 3, K, requires_grad=True)
+    dy = torch.randn(4, 3, N)
+    linear(x).backward(dy)
+    torch.testing.assert_close(x.grad, dy @ linear.dequantize())
+    torch.testing.assert_close(linear.bias.grad, dy.sum((0, 1)))
+
+
+def test_reports_what_it_skips():
+    model = torch.nn.Sequential(
+        torch.nn.Linear(96, 8), torch.nn.Linear(64, 8), torch.nn.Linear(64, 8).double()
+    )
+    reports = lowp.quantize_(model, lowp.Int4WeightOnlyConfig(group_size=64))
+    assert reports[0].skipped.endswith("the group of 64; groups that fit: 32, 16")
+    assert reports[1].scheme == "W4A16_FLOAT_ZERO" and reports[1].bits_per_weight == 5.0
+    assert "float64" in reports[2].skipped
+    again = lowp.quantize_(model, lowp.Int8WeightOnlyConfig())
+    assert again[1].skipped == "it is quantized already: W4A16_FLOAT_ZERO"
+    assert "scheme=W4A16_FLOAT_ZERO" in repr(model)
+
+
+def test_refuses_what_is_no_config():
+    with pytest.raises(TypeError, match="config is not known, got 'W8A16'"):
+        lowp.quantize_(make_model(), "W8A16")
+    with pytest.raises(ValueError, match="expected a module that holds it"):
+        lowp.quantize_(torch.nn.Linear(K, N), lowp.Int8WeightOnlyConfig())
+
+
+def test_a_wrong_library_is_an_import_error(monkeypatch, tmp_path):
+    from lowp import _library
+
+    monkeypatch.setenv("LOWP_LIBRARY", str(tmp_path))
+    with pytest.raises(ImportError, match="LOWP_LIBRARY names no library"):
+        _library.find_library()

@@ -5,11 +5,9 @@ namespace lowp::kernels {
 namespace {
 
 struct Bf16Pairs {
-  using Sum = __m512;
   static constexpr bool kInteger = false;
   static constexpr std::int64_t kPerStep = 2;
 
-  static __m512 zero() { return _mm512_setzero_ps(); }
   static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(weight), reinterpret_cast<__m512bh>(x));
   }

@@ -101,13 +101,13 @@ struct Segment {
 
 // sums += partial * scale (+ zero * x_sum)
 template <class Multiplier, int kVectors>
-inline void add_row(const Segment& segment, int row, const typename Multiplier::Sum* partial) {
+inline void add_row(const Segment& segment, int row, const __m512* partial) {
   std::int32_t* sums = segment.sums[row];
 #pragma GCC unroll 3
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Multiplier::kInteger) {
       const __m512i sum = _mm512_load_si512(sums + v * kLanes);
-      _mm512_store_si512(sums + v * kLanes, _mm512_add_epi32(sum, partial[v]));
+      _mm512_store_si512(sums + v * kLanes, _mm512_add_epi32(sum, _mm512_castps_si512(partial[v])));
     } else {
       __m512 sum = _mm512_load_ps(sums + v * kLanes);
       if (segment.scales == nullptr) {
@@ -131,11 +131,11 @@ inline void add_row(const Segment& segment, int row, const typename Multiplier::
 
 template <class Multiplier, int kRows, int kVectors>
 void multiply_tile(const Segment& segment) {
-  typename Multiplier::Sum sum[kRows][kVectors];
+  __m512 sum[kRows][kVectors];  // int32 as well: one type of vector stays in registers
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[row][v] = Multiplier::zero();
+    for (int v = 0; v < kVectors; ++v) sum[row][v] = _mm512_setzero_ps();
   }
   const char* x = segment.x;
   const std::int64_t stride = segment.x_stride;

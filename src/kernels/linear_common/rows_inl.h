@@ -115,50 +115,56 @@ inline __m128 sum_of_each(const __m512* v) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-// Four rows of codes times kX rows of x over one chunk. sum[m][row]
+// Four rows of codes times kX rows of x over one chunk. The sums are locals of the loops below:
+// as members the compiler would store them at every step.
 template <class Format, int kX>
 struct FewRows {
+  using Sums = __m512[kX][kWeightRows];
+
   const Format& format;
   const std::uint8_t* codes[kWeightRows];
+  std::int64_t ahead;     // bytes to the next four rows, which the hardware would not foresee
   const std::int32_t* x;  // rows kMaxChunk apart
-  __m512 sum[kX][kWeightRows];
+  Sums sum;
 
-  __m512i x_part(int m, std::int64_t step, int part) const {
-    return _mm512_load_si512(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes);
-  }
-
-  void plain_step(std::int64_t step, std::int64_t bytes) {
+  // kScaled: the step's sum times the scale is added.
+  template <bool kScaled>
+  [[gnu::always_inline]] void add_step(std::int64_t step, std::int64_t bytes, const __m512* scale,
+                                       Sums& sums) const {
 #pragma GCC unroll 4
     for (int row = 0; row < kWeightRows; ++row) {
-      __m512i parts[Format::kParts];
-      format.decode(codes[row] + step * Format::kBytes, bytes, parts);
-#pragma GCC unroll 4
-      for (int m = 0; m < kX; ++m) {
-#pragma GCC unroll 4
-        for (int part = 0; part < Format::kParts; ++part) {
-          sum[m][row] = Format::multiply_add(sum[m][row], parts[part], x_part(m, step, part));
-        }
+      const std::uint8_t* at = codes[row] + step * Format::kBytes;
+#pragma GCC unroll 2
+      for (std::int64_t line = 0; line < Format::kBytes; line += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(at + ahead + line), _MM_HINT_T0);
       }
-    }
-  }
-
-  void scaled_step(std::int64_t step, std::int64_t bytes, const __m512* scale) {
-#pragma GCC unroll 4
-    for (int row = 0; row < kWeightRows; ++row) {
       __m512i parts[Format::kParts];
-      format.decode(codes[row] + step * Format::kBytes, bytes, parts);
+      format.decode(at, bytes, parts);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
-        __m512 partial = _mm512_setzero_ps();
+        __m512 total = kScaled ? _mm512_setzero_ps() : sums[m][row];
 #pragma GCC unroll 4
         for (int part = 0; part < Format::kParts; ++part) {
-          partial = Format::multiply_add(partial, parts[part], x_part(m, step, part));
+          const __m512i x_part =
+              _mm512_load_si512(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes);
+          total = Format::multiply_add(total, parts[part], x_part);
         }
-        sum[m][row] = _mm512_fmadd_ps(partial, scale[row], sum[m][row]);
+        sums[m][row] = kScaled ? _mm512_fmadd_ps(total, scale[row], sums[m][row]) : total;
       }
     }
   }
 };
+
+// Element by element and unrolled, so that both stay in registers.
+template <int kX>
+[[gnu::always_inline]] inline void copy_sums(const __m512 (&from)[kX][kWeightRows],
+                                             __m512 (&to)[kX][kWeightRows]) {
+#pragma GCC unroll 4
+  for (int m = 0; m < kX; ++m) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kWeightRows; ++row) to[m][row] = from[m][row];
+  }
+}
 
 // Where the scales of a step's lanes lie: lane l has codes l * kCodes / 16 and on.
 struct ScaleWalk {
@@ -179,16 +185,25 @@ struct ScaleWalk {
 
 template <class Format, int kX>
 void add_plain(FewRows<Format, kX>& rows, std::int64_t bytes) {
+  typename FewRows<Format, kX>::Sums sums;
+  copy_sums<kX>(rows.sum, sums);
   const std::int64_t whole = bytes / Format::kBytes;
-  for (std::int64_t step = 0; step < whole; ++step) rows.plain_step(step, Format::kBytes);
-  if (whole * Format::kBytes < bytes) rows.plain_step(whole, bytes - whole * Format::kBytes);
+  for (std::int64_t step = 0; step < whole; ++step) {
+    rows.template add_step<false>(step, Format::kBytes, nullptr, sums);
+  }
+  if (whole * Format::kBytes < bytes) {
+    rows.template add_step<false>(whole, bytes - whole * Format::kBytes, nullptr, sums);
+  }
+  copy_sums<kX>(sums, rows.sum);
 }
 
 template <class Format, int kX>
 void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& walk,
                 const float (*scales)[kMaxGroups]) {
+  typename FewRows<Format, kX>::Sums sums;
+  copy_sums<kX>(rows.sum, sums);
   __m512 scale[kWeightRows];
-  const auto load_scales = [&](std::int64_t at) {
+  const auto load_scales = [&](std::int64_t at) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int row = 0; row < kWeightRows; ++row) {
       scale[row] = _mm512_permutexvar_ps(walk.lanes, _mm512_loadu_ps(scales[row] + at));
@@ -201,12 +216,15 @@ void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& 
     load_scales(at);
     at += walk.scales_a_move;
     const std::int64_t end = smaller(step + walk.steps_a_scale, whole);
-    for (; step < end; ++step) rows.scaled_step(step, Format::kBytes, scale);
+    for (; step < end; ++step) {
+      rows.template add_step<true>(step, Format::kBytes, scale, sums);
+    }
   }
   if (whole * Format::kBytes < bytes) {
     if (whole % walk.steps_a_scale == 0) load_scales(at);
-    rows.scaled_step(whole, bytes - whole * Format::kBytes, scale);
+    rows.template add_step<true>(whole, bytes - whole * Format::kBytes, scale, sums);
   }
+  copy_sums<kX>(sums, rows.sum);
 }
 
 // sum += zeros . x_sums, over the groups of one chunk
@@ -233,7 +251,7 @@ void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* w
                const ScaleWalk& walk, RowScratch& scratch) {
   const std::int64_t offset = chunk.begin * Format::kBytes / Format::kCodes;
   const std::int64_t bytes = ceil_div((chunk.end - chunk.begin) * Format::kBytes, Format::kCodes);
-  FewRows<Format, kX> rows{format, {}, scratch.x[first_m], {}};
+  FewRows<Format, kX> rows{format, {}, kWeightRows * row_bytes, scratch.x[first_m], {}};
   const std::int64_t group = job.group_scales == nullptr ? 0 : chunk.begin / job.group;
   const std::int64_t groups =
       job.group_scales == nullptr ? 0 : ceil_div(chunk.end, job.group) - group;

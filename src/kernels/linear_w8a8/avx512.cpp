@@ -8,13 +8,12 @@ namespace lowp::kernels {
 namespace {
 
 struct Int16Pairs {
-  using Sum = __m512i;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 2;
 
-  static __m512i zero() { return _mm512_setzero_si512(); }
-  static __m512i multiply_add(__m512i sum, __m512i x, __m512i weight) {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(x, weight));
+  static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {
+    return _mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(sum), _mm512_madd_epi16(x, weight)));
   }
 };
 

@@ -15,13 +15,11 @@ constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two con
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 
 struct Int8Quads {
-  using Sum = __m512i;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 4;
 
-  static __m512i zero() { return _mm512_setzero_si512(); }
-  static __m512i multiply_add(__m512i sum, __m512i x, __m512i weight) {
-    return _mm512_dpbusd_epi32(sum, x, weight);
+  static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {
+    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), x, weight));
   }
 };
 
@@ -55,12 +53,13 @@ struct RowScratch {
   alignas(64) std::int32_t sums[kMaxFewRows][kRowBlock];
 };
 
-// Lane i of the result: the whole of vector i.
-__m128i sum_of_each(const __m512i* v) {
-  const __m512i ab =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
-  const __m512i cd =
-      _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
+// Lane i of the result: the whole of vector i, int32.
+__m128i sum_of_each(const __m512* v) {
+  const auto part = [v](int i) { return _mm512_castps_si512(v[i]); };
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(part(0), part(1)),
+                                      _mm512_unpackhi_epi32(part(0), part(1)));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(part(2), part(3)),
+                                      _mm512_unpackhi_epi32(part(2), part(3)));
   const __m512i abcd =
       _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
   const __m256i half =
@@ -73,21 +72,24 @@ template <int kX>
 void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::int64_t begin,
               std::int64_t end, RowScratch& scratch) {
   const std::int8_t* codes[kWeightRows];
-  __m512i sum[kX][kWeightRows];
+  __m512 sum[kX][kWeightRows];  // of int32
 #pragma GCC unroll 4
   for (int row = 0; row < kWeightRows; ++row) {
     codes[row] = args.weight + smaller(n + row, args.n - 1) * args.k + begin;
 #pragma GCC unroll 4
-    for (int m = 0; m < kX; ++m) sum[m][row] = _mm512_setzero_si512();
+    for (int m = 0; m < kX; ++m) sum[m][row] = _mm512_setzero_ps();
   }
-  const auto step = [&](std::int64_t k, std::int64_t left) {
+  const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int row = 0; row < kWeightRows; ++row) {
+      // The next four rows: the hardware would not foresee them.
+      _mm_prefetch(reinterpret_cast<const char*>(codes[row] + k + kWeightRows * args.k),
+                   _MM_HINT_T0);
       const __m512i weight = load_64(codes[row] + k, left);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
         const __m512i x = _mm512_load_si512(scratch.x[m] + k / 4);
-        sum[m][row] = _mm512_dpbusd_epi32(sum[m][row], x, weight);
+        sum[m][row] = Int8Quads::multiply_add(sum[m][row], x, weight);
       }
     }
   };

@@ -5,6 +5,7 @@ namespace lowp::kernels {
 namespace {
 
 struct Fp32Elements {
+  using Sum = __m512;
   static constexpr bool kInteger = false;
   static constexpr std::int64_t kPerStep = 1;
 

@@ -109,6 +109,20 @@ inline void parameters_to_fp32(const void* data, DType dtype, std::int64_t at, s
   }
 }
 
+// Numbers of groups that lie as (N, groups): convert(at, count, values) makes `count` of them, from
+// element `at` on. All groups of several rows are one piece.
+template <class Convert>
+void convert_groups(std::int64_t groups, std::int64_t n, std::int64_t rows, std::int64_t group,
+                    std::int64_t count, float* values, const Convert& convert) {
+  if (count == groups) {
+    convert(n * groups, rows * groups, values);
+    return;
+  }
+  for (std::int64_t row = 0; row < rows; ++row) {
+    convert((n + row) * groups + group, count, values + row * count);
+  }
+}
+
 // `get(i, count)`: 32 bf16 numbers from element i on, of which `count` (or all 32) exist.
 // To bf16 steps, 32 elements a vector.
 template <class Get>

@@ -15,10 +15,10 @@ struct LinearJob {
   // four int8 along K. Whole vectors are written: zeros up to the next multiple of 16 steps.
   using Decode = void (*)(const void* args, std::int64_t row, std::int64_t k_begin,
                           std::int64_t k_end, std::int32_t* steps);
-  // One number for each of the groups [group, group + count) of row n of the weight; may write up
-  // to the next multiple of 16.
-  using GroupValues = void (*)(const void* args, std::int64_t n, std::int64_t group,
-                               std::int64_t count, float* values);
+  // values (rows, count): one number for each of the groups [group, group + count) of rows
+  // [n, n + rows) of the weight. May write up to 15 numbers more.
+  using GroupValues = void (*)(const void* args, std::int64_t n, std::int64_t rows,
+                               std::int64_t group, std::int64_t count, float* values);
 
   const void* args;  // what the functions below are called with
   std::int64_t m;

@@ -101,13 +101,14 @@ struct Segment {
 
 // sums += partial * scale (+ zero * x_sum)
 template <class Multiplier, int kVectors>
-inline void add_row(const Segment& segment, int row, const __m512* partial) {
+inline void add_row(const Segment& segment, int row, const typename Multiplier::Sum* partial) {
   std::int32_t* sums = segment.sums[row];
 #pragma GCC unroll 3
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Multiplier::kInteger) {
       const __m512i sum = _mm512_load_si512(sums + v * kLanes);
-      _mm512_store_si512(sums + v * kLanes, _mm512_add_epi32(sum, _mm512_castps_si512(partial[v])));
+      _mm512_store_si512(sums + v * kLanes,
+                         _mm512_add_epi32(sum, reinterpret_cast<__m512i>(partial[v])));
     } else {
       __m512 sum = _mm512_load_ps(sums + v * kLanes);
       if (segment.scales == nullptr) {
@@ -131,11 +132,11 @@ inline void add_row(const Segment& segment, int row, const __m512* partial) {
 
 template <class Multiplier, int kRows, int kVectors>
 void multiply_tile(const Segment& segment) {
-  __m512 sum[kRows][kVectors];  // int32 as well: one type of vector stays in registers
+  typename Multiplier::Sum sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[row][v] = _mm512_setzero_ps();
+    for (int v = 0; v < kVectors; ++v) sum[row][v] = typename Multiplier::Sum{};
   }
   const char* x = segment.x;
   const std::int64_t stride = segment.x_stride;
@@ -221,10 +222,10 @@ inline float sum_of_steps(const std::int32_t* steps, std::int64_t count,
 inline void fill_group_values(const LinearJob& job, LinearJob::GroupValues get, std::int64_t n,
                               std::int64_t columns, std::int64_t group, std::int64_t count,
                               float (*values)[kPanelColumns]) {
-  alignas(64) float row[kMaxSegments + kLanes];
+  alignas(64) float rows[kPanelColumns * kMaxSegments + kLanes];
+  get(job.args, n, columns, group, count, rows);
   for (std::int64_t column = 0; column < columns; ++column) {
-    get(job.args, n + column, group, count, row);
-    for (std::int64_t i = 0; i < count; ++i) values[i][column] = row[i];
+    for (std::int64_t i = 0; i < count; ++i) values[i][column] = rows[column * count + i];
   }
 }
 

@@ -30,8 +30,8 @@ constexpr std::int64_t kMaxGroups = kMaxChunk / 16 + kLanes;  // of a chunk, and
 struct RowScratch {
   alignas(64) std::int32_t x[kMaxFewRows][kMaxChunk];
   alignas(64) float x_sums[kMaxFewRows][kMaxGroups];
-  alignas(64) float scales[kWeightRows][kMaxGroups];
-  alignas(64) float zeros[kMaxGroups];
+  alignas(64) float scales[kWeightRows * kMaxGroups];  // (4, groups of the chunk)
+  alignas(64) float zeros[kWeightRows * kMaxGroups];
   alignas(64) float sums[kMaxFewRows][kRowBlock];
 };
 
@@ -123,7 +123,7 @@ struct FewRows {
 
   const Format& format;
   const std::uint8_t* codes[kWeightRows];
-  std::int64_t ahead;     // bytes to the next four rows, which the hardware would not foresee
+  std::int64_t ahead;     // bytes
   const std::int32_t* x;  // rows kMaxChunk apart
   Sums sum;
 
@@ -154,6 +154,13 @@ struct FewRows {
     }
   }
 };
+
+// Four short streams side by side are more than the hardware foresees: the same place of a later
+// group of four rows is asked for, 2 KiB ahead or more. Long rows it follows by itself.
+inline std::int64_t prefetch_distance(std::int64_t row_bytes) {
+  const std::int64_t four_rows = kWeightRows * row_bytes;
+  return row_bytes > 2048 ? 0 : ceil_div(2048, four_rows) * four_rows;
+}
 
 // Element by element and unrolled, so that both stay in registers.
 template <int kX>
@@ -199,7 +206,7 @@ void add_plain(FewRows<Format, kX>& rows, std::int64_t bytes) {
 
 template <class Format, int kX>
 void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& walk,
-                const float (*scales)[kMaxGroups]) {
+                const float* const* scales) {
   typename FewRows<Format, kX>::Sums sums;
   copy_sums<kX>(rows.sum, sums);
   __m512 scale[kWeightRows];
@@ -228,76 +235,98 @@ void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& 
 }
 
 // sum += zeros . x_sums, over the groups of one chunk
-template <class Format, int kX>
-void add_zeros(const LinearJob& job, std::int64_t n, std::int64_t group, std::int64_t groups,
-               int row, RowScratch& scratch, FewRows<Format, kX>& rows) {
-  job.group_zeros(job.args, n, group, groups, scratch.zeros);
+template <int kX>
+void add_zeros(const float* zeros, std::int64_t groups, int row, const RowScratch& scratch,
+               __m512 (&sum)[kX][kWeightRows]) {
   for (std::int64_t i = 0; i < groups; i += kLanes) {
     const __mmask16 mask = first_lanes(groups - i);
-    const __m512 zeros = _mm512_maskz_loadu_ps(mask, scratch.zeros + i);
+    const __m512 values = _mm512_maskz_loadu_ps(mask, zeros + i);
 #pragma GCC unroll 4
     for (int m = 0; m < kX; ++m) {
       const __m512 x_sums = _mm512_maskz_loadu_ps(mask, scratch.x_sums[m] + i);
-      rows.sum[m][row] = _mm512_fmadd_ps(zeros, x_sums, rows.sum[m][row]);
+      sum[m][row] = _mm512_fmadd_ps(values, x_sums, sum[m][row]);
     }
   }
 }
 
-// scratch.sums of four rows of the weight += one chunk's products. With x_group_scale, each row of
-// x has its own scales and is taken alone.
+// Where a chunk's product goes and comes from: rows of the weight from n on, rows of x from m on,
+// sums[m][at].
+struct ChunkTask {
+  Chunk chunk;
+  std::int64_t n;
+  std::int64_t at;
+  std::int64_t m;
+};
+
+// Numbers of groups of x, each times those of four rows of the weight.
+inline void multiply_x_scales(const LinearJob& job, const ChunkTask& task, std::int64_t rows,
+                              std::int64_t group, std::int64_t groups, float* scales) {
+  const float* x_scales = job.x_group_scale + task.m * ceil_div(job.k, job.group) + group;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t i = 0; i < groups; i += kLanes) {
+      const __mmask16 mask = first_lanes(groups - i);
+      float* to = scales + row * groups + i;
+      _mm512_mask_storeu_ps(to, mask,
+                            _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, to),
+                                          _mm512_maskz_loadu_ps(mask, x_scales + i)));
+    }
+  }
+}
+
+// scratch.sums of four rows of the weight += one chunk's products.
 template <class Format, int kX>
 void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* weight,
-               std::int64_t row_bytes, Chunk chunk, std::int64_t n, std::int64_t at, int first_m,
-               const ScaleWalk& walk, RowScratch& scratch) {
+               std::int64_t row_bytes, const ChunkTask& task, const ScaleWalk& walk,
+               RowScratch& scratch) {
+  const Chunk chunk = task.chunk;
   const std::int64_t offset = chunk.begin * Format::kBytes / Format::kCodes;
   const std::int64_t bytes = ceil_div((chunk.end - chunk.begin) * Format::kBytes, Format::kCodes);
-  FewRows<Format, kX> rows{format, {}, kWeightRows * row_bytes, scratch.x[first_m], {}};
-  const std::int64_t group = job.group_scales == nullptr ? 0 : chunk.begin / job.group;
-  const std::int64_t groups =
-      job.group_scales == nullptr ? 0 : ceil_div(chunk.end, job.group) - group;
+  FewRows<Format, kX> rows{format, {}, prefetch_distance(row_bytes), scratch.x[task.m], {}};
+  const std::int64_t count = smaller(kWeightRows, job.n - task.n);  // the last row stands in
 #pragma GCC unroll 4
   for (int row = 0; row < kWeightRows; ++row) {
-    const std::int64_t weight_row = smaller(n + row, job.n - 1);
-    rows.codes[row] = weight + weight_row * row_bytes + offset;
-    if (groups > 0) job.group_scales(job.args, weight_row, group, groups, scratch.scales[row]);
+    rows.codes[row] = weight + (task.n + smaller(row, count - 1)) * row_bytes + offset;
+#pragma GCC unroll 4
     for (int m = 0; m < kX; ++m) rows.sum[m][row] = _mm512_setzero_ps();
   }
-  if (job.x_group_scale != nullptr) {
-    const float* factors = job.x_group_scale + first_m * ceil_div(job.k, job.group) + group;
-    for (int row = 0; row < kWeightRows; ++row) {
-      for (std::int64_t i = 0; i < groups; ++i) scratch.scales[row][i] *= factors[i];
-    }
-  }
-  if (groups == 0) {
+  if (job.group_scales == nullptr) {
     add_plain(rows, bytes);
   } else {
-    add_scaled(rows, bytes, walk, scratch.scales);
-  }
-  if (job.group_zeros != nullptr) {
+    const std::int64_t group = chunk.begin / job.group;
+    const std::int64_t groups = ceil_div(chunk.end, job.group) - group;
+    job.group_scales(job.args, task.n, count, group, groups, scratch.scales);
+    if (job.x_group_scale != nullptr) {
+      multiply_x_scales(job, task, count, group, groups, scratch.scales);
+    }
+    const float* scales[kWeightRows];
     for (int row = 0; row < kWeightRows; ++row) {
-      add_zeros(job, smaller(n + row, job.n - 1), group, groups, row, scratch, rows);
+      scales[row] = scratch.scales + smaller(row, count - 1) * groups;
+    }
+    add_scaled(rows, bytes, walk, scales);
+    if (job.group_zeros != nullptr) {
+      job.group_zeros(job.args, task.n, count, group, groups, scratch.zeros);
+      for (int row = 0; row < count; ++row) {
+        add_zeros<kX>(scratch.zeros + row * groups, groups, row, scratch, rows.sum);
+      }
     }
   }
+#pragma GCC unroll 4
   for (int m = 0; m < kX; ++m) {
-    float* sums = scratch.sums[first_m + m] + at;
+    float* sums = scratch.sums[task.m + m] + task.at;
     _mm_storeu_ps(sums, _mm_add_ps(_mm_loadu_ps(sums), sum_of_each(rows.sum[m])));
   }
 }
 
-// All rows of x that go together over four rows of the weight.
+// All rows of x together over four rows of the weight; with scales of their own, one by one.
 template <class Format>
 void add_chunk_for_rows(const LinearJob& job, const Format& format, const std::uint8_t* weight,
-                        std::int64_t row_bytes, Chunk chunk, std::int64_t n, std::int64_t at,
-                        const ScaleWalk& walk, RowScratch& scratch) {
+                        std::int64_t row_bytes, ChunkTask task, const ScaleWalk& walk,
+                        RowScratch& scratch) {
+  const auto add = [&](auto run) { run(job, format, weight, row_bytes, task, walk, scratch); };
   if (job.x_group_scale != nullptr) {
-    for (int m = 0; m < job.m; ++m) {
-      add_chunk<Format, 1>(job, format, weight, row_bytes, chunk, n, at, m, walk, scratch);
-    }
+    for (task.m = 0; task.m < job.m; ++task.m) add(add_chunk<Format, 1>);
     return;
   }
-  const auto add = [&](auto run) {
-    run(job, format, weight, row_bytes, chunk, n, at, 0, walk, scratch);
-  };
   switch (job.m) {
     case 1:
       return add(add_chunk<Format, 1>);
@@ -350,7 +379,7 @@ void multiply_few_rows(const LinearJob& job, const Format& format, const std::ui
         const Chunk part{k, smaller(k + chunk, job.k)};
         if (chunk < job.k) prepare_x<Format>(job, part, scratch);
         for (std::int64_t at = 0; at < count; at += kWeightRows) {
-          add_chunk_for_rows(job, format, weight, row_bytes, part, n + at, at, walk, scratch);
+          add_chunk_for_rows(job, format, weight, row_bytes, {part, n + at, at, 0}, walk, scratch);
         }
       }
       for (std::int64_t m = 0; m < job.m; ++m) {

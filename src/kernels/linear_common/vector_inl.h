@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::int64_t kLanes = 16;
 
+// Sums of integer products. In arrays of __m512i, whose lanes are 64 bits to the compiler, they
+// would be stored after every step.
+using Int32x16 = std::int32_t __attribute__((vector_size(64)));
+
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

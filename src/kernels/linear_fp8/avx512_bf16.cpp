@@ -26,12 +26,15 @@ void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int
   });
 }
 
-void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                  float* values) {
+void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                  std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearFp8Args*>(from);
   const Block block = args.weight_block;
-  const float* scale = args.weight_scale + n / block.rows * ceil_div(args.k, block.cols) + group;
-  std::memcpy(values, scale, static_cast<std::size_t>(count) * sizeof(float));
+  const std::int64_t groups = ceil_div(args.k, block.cols);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float* scale = args.weight_scale + (n + row) / block.rows * groups + group;
+    std::memcpy(values + row * count, scale, static_cast<std::size_t>(count) * sizeof(float));
+  }
 }
 
 }  // namespace

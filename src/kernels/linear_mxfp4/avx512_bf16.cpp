@@ -6,10 +6,13 @@ namespace {
 
 constexpr std::int64_t kBlock = 32;
 
-void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                  float* values) {
+void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                  std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearMxfp4Args*>(from);
-  e8m0_scales(args.weight_scale + n * (args.x.cols / kBlock) + group, count, values);
+  convert_groups(args.x.cols / kBlock, n, rows, group, count, values,
+                 [&](std::int64_t at, std::int64_t length, float* to) {
+                   e8m0_scales(args.weight_scale + at, length, to);
+                 });
 }
 
 void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
@@ -27,7 +30,7 @@ void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_beg
                           std::int64_t k_end, std::int32_t* steps) {
   decode_weight(from, row, k_begin, k_end, steps);
   alignas(64) float scales[256 / kBlock + kLanes];
-  group_scales(from, row, k_begin / kBlock, (k_end - k_begin) / kBlock, scales);
+  group_scales(from, row, 1, k_begin / kBlock, (k_end - k_begin) / kBlock, scales);
   scale_bf16_steps(steps, k_end - k_begin, kBlock, scales);
 }
 

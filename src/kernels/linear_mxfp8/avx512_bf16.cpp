@@ -6,10 +6,13 @@ namespace {
 
 constexpr std::int64_t kBlock = 32;
 
-void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                  float* values) {
+void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                  std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearMxfp8Args*>(from);
-  e8m0_scales(args.weight_scale + n * (args.k / kBlock) + group, count, values);
+  convert_groups(args.k / kBlock, n, rows, group, count, values,
+                 [&](std::int64_t at, std::int64_t length, float* to) {
+                   e8m0_scales(args.weight_scale + at, length, to);
+                 });
 }
 
 // Element and scale are exact in bf16 together, but for the ends of e8m0's range.

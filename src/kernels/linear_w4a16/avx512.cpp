@@ -14,29 +14,35 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   });
 }
 
-// -zero_point * scale, or zero
-void group_zeros(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                 float* values) {
+void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                  std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearW4A16Args*>(from);
-  const std::int64_t at = n * (args.x.cols / args.group_size) + group;
-  if (args.zero != nullptr) {
-    parameters_to_fp32(args.zero, args.scale_dtype, at, count, values);
-    return;
-  }
-  parameters_to_fp32(args.scale, args.scale_dtype, at, count, values);
+  convert_groups(args.x.cols / args.group_size, n, rows, group, count, values,
+                 [&](std::int64_t at, std::int64_t length, float* to) {
+                   parameters_to_fp32(args.scale, args.scale_dtype, at, length, to);
+                 });
+}
+
+// values *= -zero_point
+void multiply_zero_points(const std::int8_t* zero_points, std::int64_t count, float* values) {
   for (std::int64_t i = 0; i < count; i += kLanes) {
-    const __m128i codes = load_codes_16(args.zero_point + at + i, count - i);
-    const __m512 minus =
-        _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), _mm512_cvtepi8_epi32(codes)));
+    const __m512i codes = _mm512_cvtepi8_epi32(load_codes_16(zero_points + i, count - i));
+    const __m512 minus = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), codes));
     _mm512_storeu_ps(values + i, _mm512_mul_ps(minus, _mm512_loadu_ps(values + i)));
   }
 }
 
-void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                  float* values) {
+// zero, or -zero_point * scale
+void group_zeros(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                 std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearW4A16Args*>(from);
-  const std::int64_t at = n * (args.x.cols / args.group_size) + group;
-  parameters_to_fp32(args.scale, args.scale_dtype, at, count, values);
+  convert_groups(args.x.cols / args.group_size, n, rows, group, count, values,
+                 [&](std::int64_t at, std::int64_t length, float* to) {
+                   const bool floats = args.zero != nullptr;
+                   parameters_to_fp32(floats ? args.zero : args.scale, args.scale_dtype, at, length,
+                                      to);
+                   if (!floats) multiply_zero_points(args.zero_point + at, length, to);
+                 });
 }
 
 }  // namespace

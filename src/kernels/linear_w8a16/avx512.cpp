@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "kernels/linear_common/formats_avx512_inl.h"
 #include "kernels/linear_w8a16/implementations.h"
 
@@ -16,11 +14,13 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   }
 }
 
-void group_scales(const void* from, std::int64_t n, std::int64_t group, std::int64_t count,
-                  float* values) {
+void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                  std::int64_t count, float* values) {
   const auto& args = *static_cast<const LinearW8A16Args*>(from);
-  const float* scale = args.scale + n * (args.x.cols / args.group_size) + group;
-  std::memcpy(values, scale, static_cast<std::size_t>(count) * sizeof(float));
+  convert_groups(args.x.cols / args.group_size, n, rows, group, count, values,
+                 [&](std::int64_t at, std::int64_t length, float* to) {
+                   parameters_to_fp32(args.scale, DType::kF32, at, length, to);
+                 });
 }
 
 }  // namespace

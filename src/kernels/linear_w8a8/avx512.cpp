@@ -8,12 +8,13 @@ namespace lowp::kernels {
 namespace {
 
 struct Int16Pairs {
+  using Sum = Int32x16;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 2;
 
-  static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {
-    return _mm512_castsi512_ps(
-        _mm512_add_epi32(_mm512_castps_si512(sum), _mm512_madd_epi16(x, weight)));
+  static Sum multiply_add(Sum sum, __m512i x, __m512i weight) {
+    return reinterpret_cast<Sum>(
+        _mm512_add_epi32(reinterpret_cast<__m512i>(sum), _mm512_madd_epi16(x, weight)));
   }
 };
 

@@ -15,11 +15,12 @@ constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two con
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 
 struct Int8Quads {
+  using Sum = Int32x16;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 4;
 
-  static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {
-    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), x, weight));
+  static Sum multiply_add(Sum sum, __m512i x, __m512i weight) {
+    return reinterpret_cast<Sum>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), x, weight));
   }
 };
 
@@ -54,8 +55,8 @@ struct RowScratch {
 };
 
 // Lane i of the result: the whole of vector i, int32.
-__m128i sum_of_each(const __m512* v) {
-  const auto part = [v](int i) { return _mm512_castps_si512(v[i]); };
+__m128i sum_of_each(const Int32x16* v) {
+  const auto part = [v](int i) { return reinterpret_cast<__m512i>(v[i]); };
   const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(part(0), part(1)),
                                       _mm512_unpackhi_epi32(part(0), part(1)));
   const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(part(2), part(3)),
@@ -72,12 +73,12 @@ template <int kX>
 void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::int64_t begin,
               std::int64_t end, RowScratch& scratch) {
   const std::int8_t* codes[kWeightRows];
-  __m512 sum[kX][kWeightRows];  // of int32
+  Int32x16 sum[kX][kWeightRows];
 #pragma GCC unroll 4
   for (int row = 0; row < kWeightRows; ++row) {
     codes[row] = args.weight + smaller(n + row, args.n - 1) * args.k + begin;
 #pragma GCC unroll 4
-    for (int m = 0; m < kX; ++m) sum[m][row] = _mm512_setzero_ps();
+    for (int m = 0; m < kX; ++m) sum[m][row] = Int32x16{};
   }
   const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
 #pragma GCC unroll 4

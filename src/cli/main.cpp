@@ -16,6 +16,8 @@ void add_commands(CLI::App& app) {
   lowp::cli::add_import_command(app);
   lowp::cli::add_quantize_command(app);
   lowp::cli::add_dequantize_command(app);
+  lowp::cli::add_eval_command(app);
+  lowp::cli::add_generate_command(app);
   lowp::cli::add_tokenize_command(app);
   lowp::cli::add_report_command(app);
   lowp::cli::add_bench_command(app);

@@ -2,9 +2,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "checkpoint/compressed_tensors.h"
+#include "checkpoint/compressed_tensors_config.h"
 #include "checkpoint/model_files.h"
 #include "lowp/error.h"
 #include "lowp/models/causal_lm.h"
@@ -14,6 +19,7 @@ namespace {
 
 using checkpoint::ModelFiles;
 using checkpoint::TensorView;
+using Names = std::set<std::string, std::less<>>;
 
 torch::ScalarType scalar_type(const std::string& dtype) {
   if (dtype == "bfloat16") return torch::kBFloat16;
@@ -52,7 +58,7 @@ void copy_parameter(torch::Tensor parameter, const TensorView& view, const std::
 // Buffers that old checkpoints carry though they follow from the config.
 bool is_derived(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
-void check_all_used(const ModelFiles& files, const std::set<std::string, std::less<>>& used) {
+void check_all_used(const ModelFiles& files, const Names& used) {
   for (const checkpoint::Safetensors& file : files.files()) {
     for (const TensorView& view : file.tensors()) {
       if (used.contains(view.name) || is_derived(view.name)) continue;
@@ -64,6 +70,37 @@ void check_all_used(const ModelFiles& files, const std::set<std::string, std::le
   }
 }
 
+std::optional<checkpoint::CompressedTensorsConfig> load_quantization_config(
+    const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / "config.json";
+  std::ifstream stream(file, std::ios::binary);
+  return checkpoint::read_compressed_tensors_config(nlohmann::json::parse(stream), file.string());
+}
+
+DType to_dtype(torch::ScalarType type) {
+  if (type == torch::kBFloat16) return DType::kBF16;
+  return type == torch::kHalf ? DType::kF16 : DType::kF32;
+}
+
+// Gives the layers that quantization_config names their codes and scales; adds the names of the
+// tensors to `used`.
+void load_quantized_layers(CausalLM& model, const checkpoint::CompressedTensorsConfig& config,
+                           const ModelFiles& files, Names& used) {
+  const DType dtype = to_dtype(model->dtype());
+  for (const auto& module : model->named_modules("", /*include_self=*/false)) {
+    auto* linear = module.value()->as<nn::LinearImpl>();
+    const Scheme* scheme = linear == nullptr ? nullptr : config.scheme_of(module.key());
+    if (scheme == nullptr) continue;
+    const std::int64_t n = linear->options.out_features(), k = linear->options.in_features();
+    for (const checkpoint::TensorSpec& tensor :
+         checkpoint::compressed_tensors_specs(*scheme, module.key(), n, k, dtype)) {
+      used.insert(tensor.name);
+    }
+    linear->set_quantized_weight(
+        checkpoint::read_compressed_tensors(files, module.key(), *scheme, dtype));
+  }
+}
+
 }  // namespace
 
 CausalLM CausalLM::load(const std::filesystem::path& directory, const LoadOptions& options) {
@@ -71,7 +108,10 @@ CausalLM CausalLM::load(const std::filesystem::path& directory, const LoadOption
   const Config config = load_config(directory);
   const ModelFiles files(directory);
   CausalLM model(config, torch::dtype(options.dtype.value_or(scalar_type(config.dtype))));
-  std::set<std::string, std::less<>> used;
+  Names used;
+  if (const auto quantization = load_quantization_config(directory)) {
+    load_quantized_layers(model, *quantization, files, used);
+  }
   if (config.tie_word_embeddings) used.insert("lm_head.weight");
   for (const auto& parameter : model->named_parameters()) {
     if (!used.insert(parameter.key()).second) continue;

@@ -1,0 +1,32 @@
+// What eval and generate share: threads, loading, quantization in memory, sizes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/run_options.h"
+#include "lowp/models/causal_lm.h"
+
+namespace lowp::cli {
+
+// Sets torch's threads; returns how many it uses.
+int set_threads(const RunOptions& options);
+
+// Loads a model and, unless `quantize` is empty, quantizes its linear layers. Throws lowp::Error
+// with the reasons if a layer that is not ignored cannot be.
+models::CausalLM load_model(const std::filesystem::path& directory, const std::string& quantize,
+                            const RunOptions& options);
+
+// "W8A16", of a model whose layers have one scheme; "mixed"; or the dtype of a plain model.
+std::string scheme_of(const models::CausalLM& model);
+
+struct ModelSize {
+  std::int64_t bytes = 0;    // parameters and buffers, tied ones once
+  std::int64_t weights = 0;  // values that they stand for
+  double bits_per_weight() const;
+};
+ModelSize size_of(const models::CausalLM& model);
+
+}  // namespace lowp::cli

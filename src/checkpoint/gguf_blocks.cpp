@@ -140,7 +140,8 @@ void expand(const BlockQ6_K& block, float* values) {
     const int high_shift = s % 4 * 2;
     for (int j = 0; j < 32; ++j) {
       const int code = ((low[j] >> low_shift) & 0xF) | ((high[j] >> high_shift) & 3) << 4;
-      const float scale = d * static_cast<float>(block.scales[s * 2 + j / 16]);
+      const int group = s * 2 + j / 16;
+      const float scale = d * static_cast<float>(block.scales[group]);
       values[s * 32 + j] = scale * static_cast<float>(code - 32);
     }
   }

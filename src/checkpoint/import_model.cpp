@@ -158,6 +158,12 @@ void add_gemma3(const ImportedModel& model, ordered_json& config) {
 }  // namespace
 
 ImportedModel read_gguf_model(const Gguf& gguf) {
+  const GgufFields split(gguf, "split.");
+  if (const std::int64_t parts = split.find_index("count", 1 << 16).value_or(0); parts > 1) {
+    split.fail("count", fmt::format("value is {}: a model in parts, expected one file (merge them "
+                                    "with llama-gguf-split --merge)",
+                                    parts));
+  }
   const ArchitectureInfo& info = find_architecture(gguf);
   const GgufFields fields(gguf, fmt::format("{}.", info.gguf_name));
   if (const std::int64_t experts = fields.find_index("expert_count", 1 << 20).value_or(0)) {

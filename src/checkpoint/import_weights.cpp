@@ -70,8 +70,10 @@ void dequantize_part(const Part& part, std::span<Out> values) {
   const std::int64_t row_bytes = cols / type.block_elements * type.block_bytes;
   const std::byte* data = tensor.source->data.data();
   if (tensor.interleaved_heads == 0) {
-    dequantize_gguf(tensor.source->type, data + part.first_row * row_bytes, part.rows * cols,
-                    values.data());
+    const auto source =
+        tensor.source->data.subspan(part.first_row * row_bytes, part.rows * row_bytes);
+    dequantize_gguf(tensor.source->type, source.data(), part.rows * cols, values.data());
+    release_pages(source);
     return;
   }
   for (std::int64_t i = 0; i < part.rows; ++i) {

@@ -24,4 +24,8 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+// Says that `part` of a mapped file is done with: its whole pages leave this process's memory. They
+// are read again if they are asked for.
+void release_pages(std::span<const std::byte> part);
+
 }  // namespace lowp::checkpoint

@@ -142,7 +142,7 @@ ordered_json gpu_models() {
 }
 
 ordered_json describe_cuda() {
-  return {{"built", std::string_view(LOWP_CUDA_VERSION) != ""},
+  return {{"built", !std::string_view(LOWP_CUDA_VERSION).empty()},
           {"compiler", text_or_null(LOWP_CUDA_VERSION)},
           {"driver", text_or_null(driver_version())},
           {"libcuda", text_or_null(find_libcuda())},

@@ -214,6 +214,7 @@ UNSUITABLE = {
         ),
         "has type Q2_K",
     ),
+    "split": (dict(metadata=lambda writer: writer.add_uint16("split.count", 3)), "model in parts"),
     "experts": (dict(metadata=lambda writer: writer.add_expert_count(8)), "expert_count"),
     "heads": (dict(metadata=set_int("llama.attention.head_count_kv", 3)), "head_count_kv"),
     "zero": (dict(metadata=set_int("llama.block_count", 0)), "value is 0, expected an integer"),

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace lowp::cli {
@@ -41,6 +42,11 @@ void set_quiet(bool on) { quiet = on; }
 
 void note(std::string_view text) {
   if (!quiet) fmt::print(stderr, "{}\n", text);
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  fmt::print("{}\n", json.dump(2, ' ', false, kReplace));
 }
 
 std::string human_bytes(std::int64_t bytes) {

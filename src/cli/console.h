@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,10 @@ void set_quiet(bool quiet);
 
 // One line on stderr, unless quiet.
 void note(std::string_view text);
+
+// The result of --json on stdout, indented. Bytes that are not UTF-8, as a path may hold, become
+// U+FFFD.
+void print_json(const nlohmann::ordered_json& json);
 
 // Binary units, three digits: "512 B", "1.50 KiB", "23.4 MiB".
 std::string human_bytes(std::int64_t bytes);

@@ -201,7 +201,7 @@ void add_env_command(CLI::App& app) {
                            {"torch", describe_torch()},
                            {"cuda", describe_cuda()}};
     if (*json) {
-      fmt::print("{}\n", env.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+      print_json(env);
     } else {
       print_text(env);
     }

@@ -27,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using checkpoint::Gguf;
-using nlohmann::ordered_json;
 
 struct Options {
   fs::path model;
@@ -86,12 +85,12 @@ void run_import(const Options& options) {
   std::vector<TextFile> texts = text_files(gguf, model, options);
 
   const kernels::ThreadPool pool(options.threads);
-  checkpoint::ImportOptions import{
+  checkpoint::ImportOptions weights{
       .dtype = options.dtype == "f32" ? DType::kF32 : DType::kBF16,
       .max_shard_bytes = static_cast<std::int64_t>(options.max_shard_bytes),
       .parallel = pool.parallel_for(),
       .on_progress = {}};
-  const std::vector<checkpoint::Shard> shards = checkpoint::plan_shards(tensors, import);
+  const std::vector<checkpoint::Shard> shards = checkpoint::plan_shards(tensors, weights);
   if (shards.size() > 1) {
     texts.insert(texts.begin(), {"model.safetensors.index.json", checkpoint::shard_index(shards)});
   }
@@ -101,39 +100,37 @@ void run_import(const Options& options) {
   {
     Progress progress(bytes, fmt::format("import {}", options.model.filename().string()),
                       Progress::Unit::kBytes);
-    import.on_progress = [&](std::int64_t n) { progress.update(n);
-  };
-  for (const checkpoint::Shard& shard : shards) {
-    output.add(shard.file);
-    write_shard(options.output, shard, import);
+    weights.on_progress = [&](std::int64_t n) { progress.update(n); };
+    for (const checkpoint::Shard& shard : shards) {
+      output.add(shard.file);
+      write_shard(options.output, shard, weights);
+    }
+  }
+  for (const TextFile& file : texts) {
+    output.add(file.name);
+    checkpoint::write_file_atomically(options.output / file.name, file.text);
+  }
+  output.keep();
+
+  std::int64_t parameters = 0;
+  for (const auto& tensor : tensors) parameters += tensor.source->element_count();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (options.json) {
+    print_json({{"output", options.output.string()},
+                {"architecture", gguf.value("general.architecture")},
+                {"tensors", tensors.size()},
+                {"parameters", parameters},
+                {"bytes", bytes},
+                {"files", output.files()},
+                {"seconds", seconds.count()}});
+  } else {
+    fmt::print("{}: {} tensors, {} parameters, {} in {} file{}, {}\n", options.output.string(),
+               tensors.size(), human_count(parameters), human_bytes(bytes), shards.size(),
+               shards.size() == 1 ? "" : "s", human_duration(seconds.count()));
   }
 }
-for (const TextFile& file : texts) {
-  output.add(file.name);
-  checkpoint::write_file_atomically(options.output / file.name, file.text);
-}
-output.keep();
 
-std::int64_t parameters = 0;
-for (const auto& tensor : tensors) parameters += tensor.source->element_count();
-const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-if (options.json) {
-  const ordered_json result{{"output", options.output.string()},
-                            {"architecture", gguf.value("general.architecture")},
-                            {"tensors", tensors.size()},
-                            {"parameters", parameters},
-                            {"bytes", bytes},
-                            {"files", output.files()},
-                            {"seconds", seconds.count()}};
-  fmt::print("{}\n", result.dump(2));
-} else {
-  fmt::print("{}: {} tensors, {} parameters, {} in {} file{}, {}\n", options.output.string(),
-             tensors.size(), human_count(parameters), human_bytes(bytes), shards.size(),
-             shards.size() == 1 ? "" : "s", human_duration(seconds.count()));
-}
 }  // namespace
-
-}  // namespace lowp::cli
 
 void add_import_command(CLI::App& app) {
   auto options = std::make_shared<Options>();

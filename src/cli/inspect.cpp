@@ -44,11 +44,6 @@ std::map<std::string, DTypeTotal> totals_by_dtype(const Inspection& inspection) 
   return totals;
 }
 
-// Invalid UTF-8, as a path may hold, becomes U+FFFD.
-void print_json(const ordered_json& json) {
-  fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
-}
-
 ordered_json to_json(const Inspection& inspection, bool summary) {
   ordered_json json{{"path", inspection.path.string()},
                     {"ok", true},

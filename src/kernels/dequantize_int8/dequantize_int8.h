@@ -10,7 +10,8 @@
 
 namespace lowp::kernels {
 
-// out = (codes - zero_point) * scale, rounded once to the output's dtype.
+// out = (codes - zero_point) * scale, rounded once to the output's dtype. A block whose scale is
+// NaN becomes the quiet NaN, as in all dequantize operations.
 struct DequantizeInt8Args {
   const std::int8_t* codes;  // (rows, cols), contiguous
   Block block;

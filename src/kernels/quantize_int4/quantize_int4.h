@@ -14,12 +14,15 @@ namespace lowp::kernels {
 // in [-8, 7], the even column in the low nibble.
 //   kSymmetric   scale = amax / 7.5;           x ~ code * scale
 //   kAsymmetric  scale = (max - min) / 15;     x ~ (code - zero_point) * scale
-//   kFloatZero   scale = max(max - min, 1e-6) / 15, zero = min + 8 * scale; x ~ code * scale + zero
+//   kFloatZero   scale = max(max - min, 1e-6) / 15, zero = min + 8 * scale; x ~ code * scale +
+//   zero;
+//                all in fp32: codes are made with the scale before it is rounded to be stored
+// A group with NaN has scale NaN and codes of zero_point (0 without one).
 struct QuantizeInt4Args {
   Matrix x;                 // (rows, cols)
   std::int64_t group_size;  // even, divides cols
   Mapping mapping;          // kSymmetric, kAsymmetric, kFloatZero
-  DType scale_dtype;        // kF32, kBF16, kF16: arithmetic and rounding of scale and zero
+  DType scale_dtype;        // kF32, kBF16, kF16: of the parameters' arithmetic and values
   float epsilon;            // smallest scale
   std::uint8_t* codes;      // (rows, cols / 2)
   float* scale;             // (rows, cols / group_size), values of scale_dtype

@@ -11,7 +11,8 @@
 namespace lowp::kernels {
 
 // Affine int8 with one scale a block (numerics 3.1 to 3.3): codes in [-128, 127],
-// x ~ (codes - zero_point) * scale.
+// x ~ (codes - zero_point) * scale. A block with NaN has scale NaN and codes of zero_point (0
+// without one). An empty matrix writes nothing.
 struct QuantizeInt8Args {
   Matrix x;                 // (rows, cols)
   Block block;              // per row, per tensor or per group

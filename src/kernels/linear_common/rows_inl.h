@@ -1,6 +1,6 @@
 // Products with few rows of x, as in decoding: bound by reading the weight. Codes become elements
-// in registers, four rows of the weight side by side; x waits in L1 in the order that the codes
-// come out. Internal linkage: each AVX-512 level that includes this has its own copy.
+// in registers; x waits in L1 in the order that the codes come out. Internal linkage: each AVX-512
+// level that includes this has its own copy.
 //
 // A Format has
 //   kCodes, kBytes     along K in one step of the loop
@@ -20,13 +20,13 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kMaxFewRows = 4;   // rows of x
-constexpr std::int64_t kWeightRows = 4;   // rows of the weight side by side
-constexpr std::int64_t kRowBlock = 64;    // rows of the weight that share one part of x
-constexpr std::int64_t kMaxChunk = 8192;  // columns of x held at once
+constexpr std::int64_t kMaxFewRows = 4;    // rows of x
+constexpr std::int64_t kWeightRows = 4;    // rows of the weight whose scales and sums go together
+constexpr std::int64_t kRowBlock = 64;     // rows of the weight that share one part of x
+constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 constexpr std::int64_t kMaxGroups = kMaxChunk / 16 + kLanes;  // of a chunk, and one vector more
 
-// About 150 KiB of stack a thread, of which one row of x uses a quarter.
+// About 310 KiB of stack a thread, of which one row of x uses a quarter.
 struct RowScratch {
   alignas(64) std::int32_t x[kMaxFewRows][kMaxChunk];
   alignas(64) float x_sums[kMaxFewRows][kMaxGroups];
@@ -35,7 +35,7 @@ struct RowScratch {
   alignas(64) float sums[kMaxFewRows][kRowBlock];
 };
 
-// Columns [begin, end) of all rows; `group` is the first one's.
+// Columns [begin, end) of x and of the weight.
 struct Chunk {
   std::int64_t begin;
   std::int64_t end;
@@ -115,63 +115,59 @@ inline __m128 sum_of_each(const __m512* v) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-// Four rows of codes times kX rows of x over one chunk. The sums are locals of the loops below:
-// as members the compiler would store them at every step.
-template <class Format, int kX>
-struct FewRows {
-  using Sums = __m512[kX][kWeightRows];
+// kRows rows of the weight times kX rows of x.
+template <class Format, int kX, int kRows>
+struct RowProduct {
+  // Sums of a row side by side: with one row, a single chain of additions is slower than memory.
+  static constexpr int kChains = kRows == 1 ? Format::kParts : 1;
 
   const Format& format;
-  const std::uint8_t* codes[kWeightRows];
-  std::int64_t ahead;     // bytes
+  const std::uint8_t* codes;  // rows row_bytes apart
+  std::int64_t row_bytes;
   const std::int32_t* x;  // rows kMaxChunk apart
-  Sums sum;
 
-  // kScaled: the step's sum times the scale is added.
-  template <bool kScaled>
-  [[gnu::always_inline]] void add_step(std::int64_t step, std::int64_t bytes, const __m512* scale,
-                                       Sums& sums) const {
+  // sums += the step's parts
+  [[gnu::always_inline]] void add_step(std::int64_t step, std::int64_t bytes,
+                                       __m512 (&sums)[kRows][kX][kChains]) const {
 #pragma GCC unroll 4
-    for (int row = 0; row < kWeightRows; ++row) {
-      const std::uint8_t* at = codes[row] + step * Format::kBytes;
-#pragma GCC unroll 2
-      for (std::int64_t line = 0; line < Format::kBytes; line += 64) {
-        _mm_prefetch(reinterpret_cast<const char*>(at + ahead + line), _MM_HINT_T0);
-      }
+    for (int row = 0; row < kRows; ++row) {
       __m512i parts[Format::kParts];
-      format.decode(at, bytes, parts);
+      format.decode(codes + row * row_bytes + step * Format::kBytes, bytes, parts);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
-        __m512 total = kScaled ? _mm512_setzero_ps() : sums[m][row];
 #pragma GCC unroll 4
         for (int part = 0; part < Format::kParts; ++part) {
-          const __m512i x_part =
-              _mm512_load_si512(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes);
-          total = Format::multiply_add(total, parts[part], x_part);
+          __m512& sum = sums[row][m][part % kChains];
+          sum = Format::multiply_add(sum, parts[part], x_part(m, step, part));
         }
-        sums[m][row] = kScaled ? _mm512_fmadd_ps(total, scale[row], sums[m][row]) : total;
       }
     }
   }
-};
 
-// Four short streams side by side are more than the hardware foresees: the same place of a later
-// group of four rows is asked for, 2 KiB ahead or more. Long rows it follows by itself.
-inline std::int64_t prefetch_distance(std::int64_t row_bytes) {
-  const std::int64_t four_rows = kWeightRows * row_bytes;
-  return row_bytes > 2048 ? 0 : ceil_div(2048, four_rows) * four_rows;
-}
-
-// Element by element and unrolled, so that both stay in registers.
-template <int kX>
-[[gnu::always_inline]] inline void copy_sums(const __m512 (&from)[kX][kWeightRows],
-                                             __m512 (&to)[kX][kWeightRows]) {
+  // sums += the step's product * scale
+  [[gnu::always_inline]] void add_scaled_step(std::int64_t step, std::int64_t bytes,
+                                              const __m512 (&scale)[kRows],
+                                              __m512 (&sums)[kRows][kX]) const {
 #pragma GCC unroll 4
-  for (int m = 0; m < kX; ++m) {
+    for (int row = 0; row < kRows; ++row) {
+      __m512i parts[Format::kParts];
+      format.decode(codes + row * row_bytes + step * Format::kBytes, bytes, parts);
 #pragma GCC unroll 4
-    for (int row = 0; row < kWeightRows; ++row) to[m][row] = from[m][row];
+      for (int m = 0; m < kX; ++m) {
+        __m512 product = _mm512_setzero_ps();
+#pragma GCC unroll 4
+        for (int part = 0; part < Format::kParts; ++part) {
+          product = Format::multiply_add(product, parts[part], x_part(m, step, part));
+        }
+        sums[row][m] = _mm512_fmadd_ps(product, scale[row], sums[row][m]);
+      }
+    }
   }
-}
+
+  __m512i x_part(int m, std::int64_t step, int part) const {
+    return _mm512_load_si512(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes);
+  }
+};
 
 // Where the scales of a step's lanes lie: lane l has codes l * kCodes / 16 and on.
 struct ScaleWalk {
@@ -190,61 +186,76 @@ struct ScaleWalk {
   }
 };
 
-template <class Format, int kX>
-void add_plain(FewRows<Format, kX>& rows, std::int64_t bytes) {
-  typename FewRows<Format, kX>::Sums sums;
-  copy_sums<kX>(rows.sum, sums);
+// sums[m][row], of kRows rows.
+template <class Format, int kX, int kRows>
+void multiply_plain(const RowProduct<Format, kX, kRows>& product, std::int64_t bytes,
+                    __m512 (*result)[kWeightRows]) {
+  constexpr int kChains = RowProduct<Format, kX, kRows>::kChains;
+  __m512 sums[kRows][kX][kChains] = {};
+  static_assert(kChains <= 2);
   const std::int64_t whole = bytes / Format::kBytes;
-  for (std::int64_t step = 0; step < whole; ++step) {
-    rows.template add_step<false>(step, Format::kBytes, nullptr, sums);
+  for (std::int64_t step = 0; step < whole; ++step) product.add_step(step, Format::kBytes, sums);
+  const std::int64_t left = bytes - whole * Format::kBytes;
+  if (left > 0) product.add_step(whole, left, sums);
+#pragma GCC unroll 4
+  for (int m = 0; m < kX; ++m) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kRows; ++row) {
+      result[m][row] = sums[row][m][0];
+      if constexpr (kChains == 2) {
+        result[m][row] = _mm512_add_ps(sums[row][m][0], sums[row][m][1]);
+      }
+    }
   }
-  if (whole * Format::kBytes < bytes) {
-    rows.template add_step<false>(whole, bytes - whole * Format::kBytes, nullptr, sums);
-  }
-  copy_sums<kX>(sums, rows.sum);
 }
 
-template <class Format, int kX>
-void add_scaled(FewRows<Format, kX>& rows, std::int64_t bytes, const ScaleWalk& walk,
-                const float* const* scales) {
-  typename FewRows<Format, kX>::Sums sums;
-  copy_sums<kX>(rows.sum, sums);
-  __m512 scale[kWeightRows];
-  const auto load_scales = [&](std::int64_t at) __attribute__((always_inline)) {
+// The same with scales, which lie `groups` apart from row to row.
+template <class Format, int kX, int kRows>
+void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t bytes,
+                     const ScaleWalk& walk, const float* scales, std::int64_t groups,
+                     __m512 (*result)[kWeightRows]) {
+  __m512 sums[kRows][kX] = {};
+  __m512 scale[kRows] = {};
+  const auto next_scales = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 4
-    for (int row = 0; row < kWeightRows; ++row) {
-      scale[row] = _mm512_permutexvar_ps(walk.lanes, _mm512_loadu_ps(scales[row] + at));
+    for (int row = 0; row < kRows; ++row) {
+      scale[row] = _mm512_permutexvar_ps(walk.lanes, _mm512_loadu_ps(scales + row * groups));
     }
+    scales += walk.scales_a_move;
   };
   const std::int64_t whole = bytes / Format::kBytes;
-  std::int64_t at = 0;
   std::int64_t step = 0;
+  for (; step < whole && walk.steps_a_scale == 1; ++step) {
+    next_scales();
+    product.add_scaled_step(step, Format::kBytes, scale, sums);
+  }
   while (step < whole) {
-    load_scales(at);
-    at += walk.scales_a_move;
+    next_scales();
     const std::int64_t end = smaller(step + walk.steps_a_scale, whole);
-    for (; step < end; ++step) {
-      rows.template add_step<true>(step, Format::kBytes, scale, sums);
-    }
+    for (; step < end; ++step) product.add_scaled_step(step, Format::kBytes, scale, sums);
   }
-  if (whole * Format::kBytes < bytes) {
-    if (whole % walk.steps_a_scale == 0) load_scales(at);
-    rows.template add_step<true>(whole, bytes - whole * Format::kBytes, scale, sums);
+  const std::int64_t left = bytes - whole * Format::kBytes;
+  if (left > 0) {
+    if (whole % walk.steps_a_scale == 0) next_scales();
+    product.add_scaled_step(whole, left, scale, sums);
   }
-  copy_sums<kX>(sums, rows.sum);
+#pragma GCC unroll 4
+  for (int m = 0; m < kX; ++m) {
+#pragma GCC unroll 4
+    for (int row = 0; row < kRows; ++row) result[m][row] = sums[row][m];
+  }
 }
 
-// sum += zeros . x_sums, over the groups of one chunk
+// sums[m][row] += zeros . x_sums, over the groups of one chunk
 template <int kX>
-void add_zeros(const float* zeros, std::int64_t groups, int row, const RowScratch& scratch,
-               __m512 (&sum)[kX][kWeightRows]) {
+void add_zeros(const float* zeros, std::int64_t groups, std::int64_t row, const RowScratch& scratch,
+               __m512 (*sums)[kWeightRows]) {
   for (std::int64_t i = 0; i < groups; i += kLanes) {
     const __mmask16 mask = first_lanes(groups - i);
     const __m512 values = _mm512_maskz_loadu_ps(mask, zeros + i);
-#pragma GCC unroll 4
     for (int m = 0; m < kX; ++m) {
       const __m512 x_sums = _mm512_maskz_loadu_ps(mask, scratch.x_sums[m] + i);
-      sum[m][row] = _mm512_fmadd_ps(values, x_sums, sum[m][row]);
+      sums[m][row] = _mm512_fmadd_ps(values, x_sums, sums[m][row]);
     }
   }
 }
@@ -273,47 +284,69 @@ inline void multiply_x_scales(const LinearJob& job, const ChunkTask& task, std::
   }
 }
 
-// scratch.sums of four rows of the weight += one chunk's products.
+// sums[m][row]: kRows rows of the weight from `row` on.
+template <class Format, int kX, int kRows>
+void multiply_rows(const Format& format, const std::uint8_t* weight, std::int64_t row_bytes,
+                   std::int64_t bytes, std::int64_t row, std::int64_t groups, const ChunkTask& task,
+                   const ScaleWalk& walk, const RowScratch& scratch, __m512 (*sums)[kWeightRows]) {
+  const RowProduct<Format, kX, kRows> product{
+      format,
+      weight + (task.n + row) * row_bytes + task.chunk.begin * Format::kBytes / Format::kCodes,
+      row_bytes, scratch.x[task.m]};
+  __m512 result[kX][kWeightRows];
+  if (groups == 0) {
+    multiply_plain(product, bytes, result);
+  } else {
+    multiply_scaled(product, bytes, walk, scratch.scales + row * groups, groups, result);
+  }
+  for (int m = 0; m < kX; ++m) {
+    for (int i = 0; i < kRows; ++i) sums[m][row + i] = result[m][i];
+  }
+}
+
+// scratch.sums of four rows of the weight += one chunk's products. Row after row is one stream of
+// memory, which the hardware reads ahead by itself, and one row's sums start before the last one's
+// end; but where x leaves L1 too little room, four rows go side by side and read x once.
 template <class Format, int kX>
 void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* weight,
                std::int64_t row_bytes, const ChunkTask& task, const ScaleWalk& walk,
                RowScratch& scratch) {
-  const Chunk chunk = task.chunk;
-  const std::int64_t offset = chunk.begin * Format::kBytes / Format::kCodes;
-  const std::int64_t bytes = ceil_div((chunk.end - chunk.begin) * Format::kBytes, Format::kCodes);
-  FewRows<Format, kX> rows{format, {}, prefetch_distance(row_bytes), scratch.x[task.m], {}};
-  const std::int64_t count = smaller(kWeightRows, job.n - task.n);  // the last row stands in
-#pragma GCC unroll 4
-  for (int row = 0; row < kWeightRows; ++row) {
-    rows.codes[row] = weight + (task.n + smaller(row, count - 1)) * row_bytes + offset;
-#pragma GCC unroll 4
-    for (int m = 0; m < kX; ++m) rows.sum[m][row] = _mm512_setzero_ps();
-  }
-  if (job.group_scales == nullptr) {
-    add_plain(rows, bytes);
-  } else {
-    const std::int64_t group = chunk.begin / job.group;
-    const std::int64_t groups = ceil_div(chunk.end, job.group) - group;
+  constexpr std::int64_t kMuchOfL1 = 12 << 10;
+  const std::int64_t columns = task.chunk.end - task.chunk.begin;
+  const std::int64_t bytes = ceil_div(columns * Format::kBytes, Format::kCodes);
+  const std::int64_t count = smaller(kWeightRows, job.n - task.n);
+  std::int64_t groups = 0;
+  if (job.group_scales != nullptr) {
+    const std::int64_t group = task.chunk.begin / job.group;
+    groups = ceil_div(task.chunk.end, job.group) - group;
     job.group_scales(job.args, task.n, count, group, groups, scratch.scales);
     if (job.x_group_scale != nullptr) {
       multiply_x_scales(job, task, count, group, groups, scratch.scales);
     }
-    const float* scales[kWeightRows];
-    for (int row = 0; row < kWeightRows; ++row) {
-      scales[row] = scratch.scales + smaller(row, count - 1) * groups;
-    }
-    add_scaled(rows, bytes, walk, scales);
     if (job.group_zeros != nullptr) {
       job.group_zeros(job.args, task.n, count, group, groups, scratch.zeros);
-      for (int row = 0; row < count; ++row) {
-        add_zeros<kX>(scratch.zeros + row * groups, groups, row, scratch, rows.sum);
-      }
+    }
+  }
+  __m512 sums[kX][kWeightRows] = {};
+  std::int64_t row = 0;
+  if (count == kWeightRows && columns * 4 / Format::kElementsPerStep * kX > kMuchOfL1) {
+    multiply_rows<Format, kX, kWeightRows>(format, weight, row_bytes, bytes, 0, groups, task, walk,
+                                           scratch, sums);
+    row = count;
+  }
+  for (; row < count; ++row) {
+    multiply_rows<Format, kX, 1>(format, weight, row_bytes, bytes, row, groups, task, walk, scratch,
+                                 sums);
+  }
+  if (job.group_zeros != nullptr) {
+    for (row = 0; row < count; ++row) {
+      add_zeros<kX>(scratch.zeros + row * groups, groups, row, scratch, sums);
     }
   }
 #pragma GCC unroll 4
   for (int m = 0; m < kX; ++m) {
-    float* sums = scratch.sums[task.m + m] + task.at;
-    _mm_storeu_ps(sums, _mm_add_ps(_mm_loadu_ps(sums), sum_of_each(rows.sum[m])));
+    float* to = scratch.sums[task.m + m] + task.at;
+    _mm_storeu_ps(to, _mm_add_ps(_mm_loadu_ps(to), sum_of_each(sums[m])));
   }
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int32_t kOffset = 128;
 constexpr std::int64_t kMaxFewRows = 4;    // rows of x that read the weight once, together
-constexpr std::int64_t kWeightRows = 4;    // rows of the weight side by side
+constexpr std::int64_t kWeightRows = 4;    // rows of the weight whose sums go together
 constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two conversions
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 
@@ -68,40 +68,34 @@ __m128i sum_of_each(const Int32x16* v) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// sums[m][at + row] += four rows of the weight times kX rows of x, over columns [begin, end).
+// sums[m][at + row] += four rows of the weight times kX rows of x, over columns [begin, end). Row
+// after row is one stream of memory, which the hardware reads ahead by itself.
 template <int kX>
 void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::int64_t begin,
               std::int64_t end, RowScratch& scratch) {
-  const std::int8_t* codes[kWeightRows];
-  Int32x16 sum[kX][kWeightRows];
-#pragma GCC unroll 4
-  for (int row = 0; row < kWeightRows; ++row) {
-    codes[row] = args.weight + smaller(n + row, args.n - 1) * args.k + begin;
-#pragma GCC unroll 4
-    for (int m = 0; m < kX; ++m) sum[m][row] = Int32x16{};
-  }
-  const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
-#pragma GCC unroll 4
-    for (int row = 0; row < kWeightRows; ++row) {
-      // The next four rows: the hardware would not foresee them.
-      _mm_prefetch(reinterpret_cast<const char*>(codes[row] + k + kWeightRows * args.k),
-                   _MM_HINT_T0);
-      const __m512i weight = load_64(codes[row] + k, left);
+  Int32x16 sums[kX][kWeightRows] = {};
+  const std::int64_t count = smaller(kWeightRows, args.n - n);
+  for (std::int64_t row = 0; row < count; ++row) {
+    const std::int8_t* codes = args.weight + (n + row) * args.k + begin;
+    Int32x16 sum[kX] = {};
+    const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
+      const __m512i weight = load_64(codes + k, left);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
-        const __m512i x = _mm512_load_si512(scratch.x[m] + k / 4);
-        sum[m][row] = Int8Quads::multiply_add(sum[m][row], x, weight);
+        sum[m] = Int8Quads::multiply_add(sum[m], _mm512_load_si512(scratch.x[m] + k / 4), weight);
       }
-    }
-  };
-  const std::int64_t length = end - begin;
-  std::int64_t k = 0;
-  for (; k + 64 <= length; k += 64) step(k, 64);
-  if (k < length) step(k, length - k);
+    };
+    const std::int64_t length = end - begin;
+    std::int64_t k = 0;
+    for (; k + 64 <= length; k += 64) step(k, 64);
+    if (k < length) step(k, length - k);
+#pragma GCC unroll 4
+    for (int m = 0; m < kX; ++m) sums[m][row] = sum[m];
+  }
 #pragma GCC unroll 4
   for (int m = 0; m < kX; ++m) {
-    auto* sums = reinterpret_cast<__m128i*>(scratch.sums[m] + at);
-    _mm_storeu_si128(sums, _mm_add_epi32(_mm_loadu_si128(sums), sum_of_each(sum[m])));
+    auto* to = reinterpret_cast<__m128i*>(scratch.sums[m] + at);
+    _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), sum_of_each(sums[m])));
   }
 }
 

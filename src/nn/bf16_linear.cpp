@@ -5,8 +5,9 @@
 namespace lowp::nn {
 namespace {
 
-// More rows are work for a library with a blocked product.
-constexpr std::int64_t kMaxRows = 8;
+// From 8 rows on oneDNN's blocked product is as fast or faster. Up to 4, on one thread of a Zen 4,
+// (576 to 1536) x 576 takes 19 to 58 us here and 41 to 95 us in at::linear.
+constexpr std::int64_t kMaxRows = 4;
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "lowp/quantize.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/linear.h>
@@ -8,12 +9,12 @@
 #include <cmath>
 #include <sstream>
 
+#include "lowp/cuda.h"
 #include "lowp/error.h"
 
 namespace lowp {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -160,6 +161,11 @@ TEST(Configs, EveryGranularityRuns) {
     EXPECT_LT(((y - exact).norm() / exact.norm()).item<double>(), 0.25);
     EXPECT_TRUE(std::isfinite(report.layers[0].sqnr_db));
   }
+}
+
+TEST(Cuda, IsNotLoadedWithoutADriver) {
+  if (::dlopen("libcuda.so.1", RTLD_LAZY) != nullptr) GTEST_SKIP() << "there is a driver";
+  EXPECT_FALSE(load_cuda_operators());
 }
 
 }  // namespace

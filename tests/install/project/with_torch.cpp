@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "lowp/configs.h"
+#include "lowp/cuda.h"
 #include "lowp/error.h"
 #include "lowp/models/causal_lm.h"
 #include "lowp/models/config.h"

@@ -2,7 +2,7 @@
 # Builds the operators with their CUDA kernels and tests or measures them. Needs a Hopper GPU, nvcc,
 # a C++ compiler, CMake, Ninja and a Python with torch; nothing is downloaded.
 #   gpu.sh build
-#   gpu.sh test
+#   gpu.sh test [FOLDER]    the outcome as JSON in FOLDER, default bench/results
 #   gpu.sh bench [FOLDER]   the result as JSON in FOLDER, default bench/results
 # PYTHON names the interpreter (default: .venv's, else python3).
 set -euo pipefail
@@ -26,7 +26,8 @@ case "${1:-}" in
   build) build ;;
   test)
     build
-    "$python" -m pytest -q -p no:cacheprovider tests/gpu
+    LOWP_TEST_RESULT="${2:-bench/results}/gpu_tests.json" \
+      "$python" -m pytest -q -p no:cacheprovider tests/gpu
     ;;
   bench)
     build

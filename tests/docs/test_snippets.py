@@ -54,7 +54,7 @@ def environment():
     }
 
 
-@pytest.mark.parametrize("code", snippets("cpp"))
+@pytest.mark.parametrize("code", list(snippets("cpp")))
 def test_cpp(code, workspace, tmp_path):
     source = tmp_path / "snippet.cpp"
     source.write_text(code if "int main" in code else code + "\nint main() {}\n")
@@ -70,14 +70,14 @@ def test_cpp(code, workspace, tmp_path):
     subprocess.run([program], cwd=workspace, env=environment(), check=True)
 
 
-@pytest.mark.parametrize("code", snippets("python"))
+@pytest.mark.parametrize("code", list(snippets("python")))
 def test_python(code, workspace):
     python = ROOT / ".venv/bin/python"
     subprocess.run([python, "-c", code], cwd=workspace, env=environment(), check=True)
 
 
 # `make` targets and package managers are not run from a test: a dry run shows that they exist.
-@pytest.mark.parametrize("code", snippets("sh"))
+@pytest.mark.parametrize("code", list(snippets("sh")))
 def test_shell(code, workspace):
     code = re.sub(r"^make ", f"make -C {ROOT} -n ", code, flags=re.M)
     code = re.sub(r"^(git clone|cd|sudo|apt-get) .*$", "true", code, flags=re.M)

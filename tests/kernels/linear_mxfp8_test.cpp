@@ -65,8 +65,8 @@ class LinearMxfp8 : public testing::TestWithParam<Implementation<LinearMxfp8Args
   }
 };
 
-const std::vector<Shape> kShapes{{1, 1, 32},     {1, 576, 192}, {1, 33, 96}, {2, 48, 160},
-                                 {3, 50, 576},   {4, 17, 96},   {5, 49, 32}, {8, 96, 576},
+const std::vector<Shape> kShapes{{1, 1, 32},     {1, 576, 192}, {1, 33, 96},  {2, 48, 160},
+                                 {3, 50, 576},   {4, 17, 96},   {5, 49, 32},  {8, 96, 576},
                                  {70, 130, 160}, {257, 5, 96},  {1, 6, 16416}};
 
 TEST_P(LinearMxfp8, IsTheProductUpToRounding) { test_products(GetParam(), kShapes, make); }

@@ -53,8 +53,8 @@ class LinearNvfp4 : public testing::TestWithParam<Implementation<LinearNvfp4Args
   }
 };
 
-const std::vector<Shape> kShapes{{1, 1, 16},    {1, 576, 192}, {1, 33, 48}, {2, 48, 80},
-                                 {3, 50, 576},  {4, 17, 48},   {5, 49, 16}, {8, 96, 576},
+const std::vector<Shape> kShapes{{1, 1, 16},    {1, 576, 192}, {1, 33, 48},  {2, 48, 80},
+                                 {3, 50, 576},  {4, 17, 48},   {5, 49, 16},  {8, 96, 576},
                                  {70, 130, 80}, {257, 5, 48},  {1, 6, 16400}};
 
 TEST_P(LinearNvfp4, IsTheProductUpToRounding) { test_products(GetParam(), kShapes, make); }

@@ -42,12 +42,14 @@ def milliseconds(launch):
     return statistics.median(samples)
 
 
-@torch.compile
 def torch_quantize(x):
     wide = x.float()
     scale = wide.abs().amax(1, keepdim=True) / MAX
     scale = torch.where(scale == 0, 1.0, scale)
     return (wide / scale).clamp(-MAX, MAX).to(torch.float8_e4m3fn), scale
+
+
+compiled_quantize = torch.compile(torch_quantize)
 
 
 def measure(rows, cols):
@@ -64,8 +66,9 @@ def measure(rows, cols):
     times = {
         "lowp": milliseconds(ours),
         "copy": milliseconds(lambda i: halves[i][0].copy_(halves[i][1])),
-        "torch_compiled": milliseconds(lambda i: torch_quantize(inputs[i])),
+        "torch_compiled": milliseconds(lambda i: compiled_quantize(inputs[i])),
     }
+    # Eager torch divides as IEEE says; the compiler's code multiplies by approximate reciprocals.
     codes, scale = torch_quantize(inputs[0])
     equal = torch.equal(codes.view(torch.uint8), outputs[0][0].view(torch.uint8))
     return {
@@ -76,7 +79,7 @@ def measure(rows, cols):
         "terabytes_per_second": {name: moved / time / 1e9 for name, time in times.items()},
         "of_copy": times["copy"] / times["lowp"],
         "speedup_over_torch_compiled": times["torch_compiled"] / times["lowp"],
-        "codes_equal_torch": equal and torch.equal(scale, outputs[0][1]),
+        "codes_equal_eager_torch": equal and torch.equal(scale, outputs[0][1]),
     }
 
 

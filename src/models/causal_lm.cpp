@@ -20,6 +20,8 @@ CausalLMImpl::~CausalLMImpl() = default;
 
 torch::ScalarType CausalLMImpl::dtype() const { return decoder_->embedding().scalar_type(); }
 
+void CausalLMImpl::stack_projections() { decoder_->stack_projections(); }
+
 KvCache CausalLMImpl::make_cache(std::int64_t capacity) const {
   return KvCache(config_, capacity, decoder_->embedding().options().requires_grad(false));
 }

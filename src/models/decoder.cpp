@@ -39,9 +39,9 @@ AttentionImpl::AttentionImpl(const Config& config, std::int64_t layer, torch::Te
   const std::int64_t q_size = config.num_attention_heads * config.head_dim;
   const std::int64_t kv_size = config.num_key_value_heads * config.head_dim;
   const bool bias = config.qkv_bias;
-  q_proj_ = register_module("q_proj", make_linear(hidden, q_size, bias, options));
-  k_proj_ = register_module("k_proj", make_linear(hidden, kv_size, bias, options));
-  v_proj_ = register_module("v_proj", make_linear(hidden, kv_size, bias, options));
+  qkv_ = LinearGroup({register_module("q_proj", make_linear(hidden, q_size, bias, options)),
+                      register_module("k_proj", make_linear(hidden, kv_size, bias, options)),
+                      register_module("v_proj", make_linear(hidden, kv_size, bias, options))});
   o_proj_ = register_module("o_proj", make_linear(q_size, hidden, config.output_bias, options));
   if (config.qk_norm) {
     q_norm_ = register_module("q_norm", make_norm(config, config.head_dim, options));
@@ -60,8 +60,8 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Positions& po
     keys = cache->keys(layer_).narrow(1, begin, count);
     values = cache->values(layer_).narrow(1, begin, count);
   }
-  const torch::Tensor q = rotate(q_proj_->forward(x), k_proj_->forward(x), v_proj_->forward(x),
-                                 positions.rotation, norms, keys, values);
+  const std::vector<torch::Tensor> qkv = qkv_.forward(x);
+  const torch::Tensor q = rotate(qkv[0], qkv[1], qkv[2], positions.rotation, norms, keys, values);
   if (cache != nullptr) {
     keys = cache->keys(layer_).narrow(1, first, begin + count - first);
     values = cache->values(layer_).narrow(1, first, begin + count - first);
@@ -73,14 +73,14 @@ MlpImpl::MlpImpl(const Config& config, torch::TensorOptions options)
     : activation_(config.activation) {
   const std::int64_t hidden = config.hidden_size, inner = config.intermediate_size;
   const bool bias = config.mlp_bias;
-  gate_proj_ = register_module("gate_proj", make_linear(hidden, inner, bias, options));
-  up_proj_ = register_module("up_proj", make_linear(hidden, inner, bias, options));
+  gate_up_ = LinearGroup({register_module("gate_proj", make_linear(hidden, inner, bias, options)),
+                          register_module("up_proj", make_linear(hidden, inner, bias, options))});
   down_proj_ = register_module("down_proj", make_linear(inner, hidden, bias, options));
 }
 
 torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
-  return down_proj_->forward(
-      gated_activation(gate_proj_->forward(x), up_proj_->forward(x), activation_));
+  const std::vector<torch::Tensor> gate_up = gate_up_.forward(x);
+  return down_proj_->forward(gated_activation(gate_up[0], gate_up[1], activation_));
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const Config& config, std::int64_t layer,
@@ -113,6 +113,11 @@ torch::Tensor DecoderLayerImpl::forward(torch::Tensor& residual, const torch::Te
   return mlp_out_norm_ != nullptr ? mlp_out_norm_->forward(x) : x;
 }
 
+void DecoderLayerImpl::stack_projections() {
+  attention_->stack_projections();
+  mlp_->stack_projections();
+}
+
 DecoderImpl::DecoderImpl(const Config& config, torch::TensorOptions options)
     : config_(config),
       rotary_(config.rope, config.head_dim),
@@ -142,6 +147,10 @@ torch::Tensor DecoderImpl::forward(const torch::Tensor& ids, std::int64_t begin,
     delta = delta.slice(0, -1);
   }
   return norm_->add_and_forward(residual, delta);
+}
+
+void DecoderImpl::stack_projections() {
+  for (const auto& layer : layers_) layer->stack_projections();
 }
 
 torch::Tensor DecoderImpl::embed(const torch::Tensor& ids) const {

@@ -13,6 +13,7 @@
 #include "lowp/models/kv_cache.h"
 #include "lowp/nn/linear.h"
 #include "models/functional.h"
+#include "models/linear_group.h"
 #include "models/rotary_table.h"
 
 namespace lowp::models {
@@ -49,11 +50,13 @@ class AttentionImpl : public torch::nn::Module {
 
   // x (T, hidden_size); keys and values of the new tokens go into the cache if there is one.
   torch::Tensor forward(const torch::Tensor& x, const Positions& positions, KvCache* cache);
+  void stack_projections() { qkv_.stack(); }
 
  private:
   std::int64_t layer_;
   double scale_;
-  nn::Linear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
+  LinearGroup qkv_;  // q_proj, k_proj, v_proj
+  nn::Linear o_proj_{nullptr};
   std::shared_ptr<RmsNormImpl> q_norm_, k_norm_;  // null unless config.qk_norm
 };
 
@@ -62,10 +65,12 @@ class MlpImpl : public torch::nn::Module {
  public:
   MlpImpl(const Config& config, torch::TensorOptions options);
   torch::Tensor forward(const torch::Tensor& x);
+  void stack_projections() { gate_up_.stack(); }
 
  private:
   Activation activation_;
-  nn::Linear gate_proj_{nullptr}, up_proj_{nullptr}, down_proj_{nullptr};
+  LinearGroup gate_up_;  // gate_proj, up_proj
+  nn::Linear down_proj_{nullptr};
 };
 
 class DecoderLayerImpl : public torch::nn::Module {
@@ -76,6 +81,7 @@ class DecoderLayerImpl : public torch::nn::Module {
   // next adds it. `delta` is that term of the layer before, undefined for the first.
   torch::Tensor forward(torch::Tensor& residual, const torch::Tensor& delta,
                         const Positions& positions, KvCache* cache);
+  void stack_projections();
 
  private:
   std::shared_ptr<AttentionImpl> attention_;
@@ -91,6 +97,7 @@ class DecoderImpl : public torch::nn::Module {
   // Hidden states (T, hidden_size) after the last norm; of the last token alone if `last_only`.
   torch::Tensor forward(const torch::Tensor& ids, std::int64_t begin, KvCache* cache,
                         bool last_only);
+  void stack_projections();
 
   const torch::Tensor& embedding() const { return embedding_->weight; }
 

@@ -36,8 +36,10 @@ void check(const std::vector<std::int64_t>& prompt, const GenerateOptions& optio
   }
 }
 
-std::int64_t draw(Sampler& sampler, const torch::Tensor& logits) {
-  const torch::Tensor row = logits[-1].to(torch::kCPU, torch::kFloat32).contiguous();
+// Draws from the last row of logits. `row` (vocab_size) fp32 on the CPU is kept from step to step:
+// memory of that size would go back to the system each time.
+std::int64_t draw(Sampler& sampler, const torch::Tensor& logits, torch::Tensor& row) {
+  row.copy_(logits[-1]);
   return sampler({row.const_data_ptr<float>(), static_cast<std::size_t>(row.numel())});
 }
 
@@ -52,6 +54,7 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
   const torch::Device device = cache.keys(0).device();
   Sampler sampler(options.sampling);
   const torch::Tensor ids = torch::tensor(prompt, torch::kInt64).to(device);
+  torch::Tensor row = torch::empty({config_.vocab_size}, torch::kFloat32);
   Generation result;
   result.prompt_tokens = count;
 
@@ -60,7 +63,7 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
   for (std::int64_t begin = 0; begin < count; begin += kPromptChunk) {
     logits = forward(ids.slice(0, begin, begin + kPromptChunk), &cache, Logits::kLast);
   }
-  std::int64_t token = draw(sampler, logits);
+  std::int64_t token = draw(sampler, logits, row);
   result.prompt_seconds = seconds_since(start);
 
   const auto is_stop = [&](std::int64_t id) {
@@ -73,7 +76,7 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
     if (options.on_token) options.on_token(token);
     if (static_cast<std::int64_t>(result.tokens.size()) == options.max_tokens) break;
     logits = forward(torch::full({1}, token, torch::kInt64).to(device), &cache, Logits::kLast);
-    token = draw(sampler, logits);
+    token = draw(sampler, logits, row);
     ++result.decode_steps;
   }
   result.decode_seconds = seconds_since(decode_start);

@@ -31,6 +31,7 @@ int main(int argc, char** argv) try {
   for (int i = kFirstId; i < argc; ++i) ids.push_back(std::atoll(argv[i]));
   const torch::Tensor sequence = torch::tensor(ids, torch::kInt64);
   write(model->forward(sequence), std::string(argv[2]) + ".autograd");
+  model->stack_projections();
   const torch::InferenceMode inference;
   write(model->forward(sequence), argv[2]);
   lowp::models::GenerateOptions options;

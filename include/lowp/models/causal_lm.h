@@ -36,6 +36,10 @@ class CausalLMImpl : public torch::nn::Module {
   // Continues `prompt`, which must not be empty.
   Generation generate(const std::vector<std::int64_t>& prompt, const GenerateOptions& options);
 
+  // Lets projections of the same input (q, k, v; gate, up) run as one product without gradients,
+  // where their weights allow it. Call it after lowp::quantize_, and again after later changes.
+  void stack_projections();
+
   KvCache make_cache(std::int64_t capacity) const;
   const Config& config() const { return config_; }
   torch::ScalarType dtype() const;

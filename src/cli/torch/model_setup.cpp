@@ -81,6 +81,7 @@ models::CausalLM load_model(const std::filesystem::path& directory, const std::s
   if (!options.dtype.empty()) load.dtype = parse_dtype(options.dtype);
   models::CausalLM model = models::CausalLM::load(directory, load);
   if (!quantize.empty()) quantize_model(model, quantize, options);
+  model->stack_projections();
   return model;
 }
 

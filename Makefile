@@ -70,7 +70,7 @@ demo: build model ## Import, quantize, evaluate and generate with a real model; 
 	$(PYTHON) scripts/demo.py --lowp $(LOWP) --model models/smollm2-135m-instruct.gguf \
 	  --text models/jargon.txt --out out/demo
 
-bench: build model ## Measure kernels, the quantize command and decoding; results to bench/results
+bench: demo ## Measure kernels, the quantize command and decoding; results to bench/results
 	$(PYTHON) bench/run.py --build build/$(PRESET)
 
 format: ## Format the sources

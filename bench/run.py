@@ -12,11 +12,18 @@ HERE = pathlib.Path(__file__).resolve().parent
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="directory with the command")
+    parser.add_argument("--model", type=pathlib.Path, default="out/demo/bf16", help="made by `make demo`")
+    parser.add_argument("--directory", type=pathlib.Path, default="out/bench", help="20 GB of room")
     arguments = parser.parse_args()
     lowp = arguments.build.resolve() / "lowp"
-    for script in ("linear.py", "decode.py", "quantize_command.py"):
+    scripts = {
+        "linear.py": ["--lowp", lowp],
+        "decode.py": ["--lowp", lowp, "--model", arguments.model, "--out", HERE / "results/decode.json"],
+        "quantize_command.py": ["--command", lowp, "--directory", arguments.directory],
+    }
+    for script, options in scripts.items():
         print(f"== {script}", flush=True)
-        subprocess.run([sys.executable, HERE / script, "--lowp", lowp], check=True)
+        subprocess.run([sys.executable, HERE / script, *options], check=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,31 @@ def demo_table():
     return f"{demo.table(result['models'])}\n\n{caption}"
 
 
-TABLES = {"demo": demo_table}
+def decode_table():
+    result = json.loads((RESULTS / "decode.json").read_text())
+    rows = result["results"]
+    base = rows["bf16"]["decode_tokens_per_second"]
+    lines = ["| | prompt tokens/s | decode tokens/s | decode vs lowp bf16 |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        decode = row["decode_tokens_per_second"]
+        lines.append(f"| {name} | {row['prompt_tokens_per_second']:.0f} | {decode:.1f} | {decode / base:.2f}x |")
+    peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+    caption = (f"`bench/decode.py`: prompt of {result['prompt_tokens']} tokens, {result['new_tokens']} decoded, "
+               f"{result['threads']} threads, {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
+    return "\n".join(lines) + f"\n\n{caption}"
+
+
+def gpu_table():
+    result = json.loads((RESULTS / "gpu_quantize_fp8.json").read_text())
+    lines = ["| bf16 to e4m3 per row | TB/s | of copy bandwidth | vs compiled torch |", "|---|---|---|---|"]
+    for row in result["results"]:
+        lines.append(f"| {row['rows']}x{row['cols']} | {row['terabytes_per_second']['lowp']:.2f} "
+                     f"| {row['of_copy']:.0%} | {row['speedup_over_torch_compiled']:.2f}x |")
+    caption = f"`bench/gpu_quantize_fp8.py`: {result['device']}, torch {result['torch']}, {result['date']}, commit {result['commit']}."
+    return "\n".join(lines) + f"\n\n{caption}"
+
+
+TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table}
 
 
 def rewrite(text):

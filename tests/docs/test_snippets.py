@@ -82,3 +82,7 @@ def test_shell(code, workspace):
     code = re.sub(r"^make ", f"make -C {ROOT} -n ", code, flags=re.M)
     code = re.sub(r"^(git clone|cd|sudo|apt-get) .*$", "true", code, flags=re.M)
     subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=workspace, env=environment(), check=True)
+
+
+def test_tables_are_what_the_results_say():
+    subprocess.run([ROOT / ".venv/bin/python", ROOT / "scripts/readme_tables.py", "--check"], check=True)

@@ -76,8 +76,8 @@ bench: demo ## Measure kernels, the quantize command and decoding; results to be
 format: ## Format the sources
 	@scripts/lint.py --format
 
-lint: build ## clang-format, clang-tidy, and the project's own rules
-	@scripts/lint.py --build build/$(PRESET)
+lint: build ## clang-format, clang-tidy, file lengths (ALL=1: clang-tidy on what includes libtorch too)
+	@scripts/lint.py --build build/$(PRESET) $(if $(ALL),--all)
 
 install: build ## Install to PREFIX (default /usr/local)
 	cmake --install build/$(PRESET) --prefix $(PREFIX)

@@ -37,7 +37,7 @@ void append_rows(QuantizedWeight& all, const QuantizedWeight& part) {
 }
 
 // Makes `part` the rows of `whole` that begin at `row`.
-void share_rows(Tensor part, const Tensor& whole, std::int64_t row) {
+void share_rows(const Tensor& part, const Tensor& whole, std::int64_t row) {
   part.set_data(whole.narrow(0, row, part.size(0)));
 }
 

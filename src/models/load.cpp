@@ -46,7 +46,8 @@ torch::Tensor as_tensor(const TensorView& view, const std::string& directory) {
   return torch::from_blob(const_cast<std::byte*>(view.data.data()), view.shape, type);
 }
 
-void copy_parameter(torch::Tensor parameter, const TensorView& view, const std::string& directory) {
+void copy_parameter(const torch::Tensor& parameter, const TensorView& view,
+                    const std::string& directory) {
   if (parameter.sizes() != torch::IntArrayRef(view.shape)) {
     throw Error(fmt::format("[load] {}: bad shape of {}, got ({}), expected ({})", directory,
                             view.name, fmt::join(view.shape, ", "),

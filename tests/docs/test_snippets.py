@@ -41,7 +41,7 @@ def workspace(tmp_path_factory):
     (directory / "model.gguf").symlink_to(gguf)
     text = (ROOT / "models" / "jargon.txt").read_text(encoding="utf-8", errors="replace")
     (directory / "text.txt").write_text(text[:20000])
-    subprocess.run([BUILD / "lowp", "import", "model.gguf", "-o", "SmolLM2"], cwd=directory, check=True)
+    subprocess.run([BUILD / "lowp", "import", "model.gguf", "-o", "SmolLM2-bf16"], cwd=directory, check=True)
     return directory
 
 
@@ -80,6 +80,7 @@ def test_python(code, workspace):
 @pytest.mark.parametrize("code", list(snippets("sh")))
 def test_shell(code, workspace):
     code = re.sub(r"^make ", f"make -C {ROOT} -n ", code, flags=re.M)
+    code = re.sub(r"^lowp import ", "lowp import --force ", code, flags=re.M)  # the fixture made it already
     code = re.sub(r"^(git clone|cd|sudo|apt-get) .*$", "true", code, flags=re.M)
     subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=workspace, env=environment(), check=True)
 

@@ -2,7 +2,8 @@
 """The lint: clang-format, clang-tidy, and rules of this project. Unchanged files are not checked again.
 
   lint.py --format          rewrite the sources in the project's format
-  lint.py --build DIR       check everything; DIR holds compile_commands.json
+  lint.py                   check format and lengths
+  lint.py --build DIR       clang-tidy too; DIR holds compile_commands.json
 """
 
 import argparse
@@ -122,8 +123,8 @@ def main():
     arguments = parser.parse_args()
     files = [path for path in tracked_files() if SOURCE.search(path.name)]
     ok = check_format(files, rewrite=arguments.format)
+    ok = check_lengths(files) and ok
     if arguments.build:
-        ok = check_lengths(files) and ok
         ok = check_tidy(arguments.build.resolve(), arguments.all) and ok
     sys.exit(0 if ok else 1)
 

@@ -12,10 +12,11 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import tempfile
 import time
+
+from common import commit, cpu_model
 
 PROMPT_TOKENS, NEW_TOKENS = 512, 128
 SCHEMES = {"bf16": None, "W8A16": "W8A16", "W4A16": "W4A16:64"}
@@ -52,18 +53,6 @@ class Transformers:
                 token = out.logits[0, -1:].argmax(-1, keepdim=True)
             end = time.perf_counter()
         return len(ids) / (first - start), (new_tokens - 1) / (end - first)
-
-
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def commit():
-    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
-                          cwd=pathlib.Path(__file__).parent).stdout.strip()
 
 
 def main():

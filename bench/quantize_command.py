@@ -22,6 +22,8 @@ import time
 
 import numpy as np
 
+from common import commit, cpu_model
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HIDDEN, INTERMEDIATE, KV = 4096, 14336, 1024
 LAYER = {
@@ -105,18 +107,6 @@ def measure(arguments, source, output, cold, repeats):
         peak = max(peak, memory)
     shutil.rmtree(output, ignore_errors=True)
     return statistics.median(times), peak
-
-
-def cpu_model():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
-def commit():
-    command = ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def main():

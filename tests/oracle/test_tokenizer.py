@@ -140,9 +140,14 @@ def test_model_file_equals_sentencepiece(tokenize, sentencepiece_models, mixed_t
     text = mixed_text[300_000:500_000] + mixed_text[-3000:]
     ids = processor.encode(text)
     got = tokenize(directory, text, "--no-special")
-    if kind == "unigram":  # two cuts of "...." score the same, and versions choose differently
+    if kind == "unigram":
+        # Versions choose differently among cuts that score the same: the same pieces in another order. Sums over a
+        # long text round to more than scores differ by, so parts of it are compared.
+        for part in (text[at : at + 2000] for at in range(0, len(text), 2000)):
+            cut = tokenize(directory, part, "--no-special")
+            assert sorted(cut) == sorted(processor.encode(part))
+            assert processor.decode(cut) == part
         assert sum(map(processor.get_score, got)) == pytest.approx(sum(map(processor.get_score, ids)), rel=1e-6)
-        assert abs(len(got) - len(ids)) < len(ids) / 1000
     else:
         assert got == ids
     assert tokenize(directory, text) == [processor.bos_id(), *got]

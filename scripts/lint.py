@@ -102,7 +102,7 @@ def check_tidy(build, everything):
         if not key.exists():
             todo[path] = key
     ok = True
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = {pool.submit(run_tidy, path, cache): path for path in todo}
         for job in concurrent.futures.as_completed(jobs):
             code, output = job.result()

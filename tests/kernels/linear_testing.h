@@ -257,20 +257,24 @@ template <class Args, class MakeProblem>
 void test_threads(const Implementation<Args>& implementation, const std::vector<Shape>& shapes,
                   const MakeProblem& make) {
   ThreadPool pool(3);
+  int ran = 0;
   for (const Shape& shape : shapes) {
     for (const DType x : {DType::kF32, DType::kBF16}) {
       auto alone = make(shape, Options{.x = x});
       auto together = make(shape, Options{.x = x});
       if (!run_problem(implementation, alone)) continue;
-      run_problem(implementation, together, pool.parallel_for());
+      ASSERT_TRUE(run_problem(implementation, together, pool.parallel_for()));
       EXPECT_EQ(outputs(alone.operands), outputs(together.operands)) << shape.m;
+      ++ran;
     }
   }
+  EXPECT_GT(ran, 0);
 }
 
 // A row of x with a NaN or an infinity gives no finite number and leaves the other rows alone.
 template <class Args, class MakeProblem>
 void test_non_finite_x(const Implementation<Args>& implementation, const MakeProblem& make) {
+  int ran = 0;
   for (const std::int64_t rows : {3, 9}) {
     for (const float bad :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
@@ -279,7 +283,8 @@ void test_non_finite_x(const Implementation<Args>& implementation, const MakePro
         auto spoilt = make(Shape{rows, 33, 128}, Options{.x = x});
         spoilt.operands.x.set(1, 77, bad);
         if (!run_problem(implementation, clean)) continue;
-        run_problem(implementation, spoilt);
+        ASSERT_TRUE(run_problem(implementation, spoilt));
+        ++ran;
         for (std::int64_t m = 0; m < rows; ++m) {
           for (std::int64_t n = 0; n < 33; ++n) {
             if (m == 1) {
@@ -292,11 +297,13 @@ void test_non_finite_x(const Implementation<Args>& implementation, const MakePro
       }
     }
   }
+  EXPECT_GT(ran, 0);
 }
 
 template <class Args, class MakeProblem>
 void test_no_rows(const Implementation<Args>& implementation, const MakeProblem& make) {
   auto problem = make(Shape{0, 16, 128}, Options{.x = DType::kBF16});
+  if (const char* reason = implementation.refuse(problem.args())) GTEST_SKIP() << reason;
   run_problem(implementation, problem);
   EXPECT_TRUE(problem.operands.out.padding_is_intact());
 }

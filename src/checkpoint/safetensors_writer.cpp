@@ -83,7 +83,7 @@ class PartialFile {
 }  // namespace
 
 struct SafetensorsWriter::State {
-  State(std::filesystem::path path, SafetensorsLayout the_layout)
+  State(const std::filesystem::path& path, SafetensorsLayout the_layout)
       : file(path), layout(std::move(the_layout)), written(layout.tensors.size()) {
     for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
       index.emplace(layout.tensors[i].spec.name, i);
@@ -96,10 +96,10 @@ struct SafetensorsWriter::State {
   std::vector<std::atomic<std::uint64_t>> written;          // bytes of each tensor
 };
 
-SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, std::vector<TensorSpec> tensors,
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                     std::vector<TensorSpec> tensors,
                                      const std::map<std::string, std::string>& metadata)
-    : state_(std::make_unique<State>(std::move(path),
-                                     layout_safetensors(std::move(tensors), metadata))) {
+    : state_(std::make_unique<State>(path, layout_safetensors(std::move(tensors), metadata))) {
   state_->file.resize(state_->layout.file_size);
   state_->file.write(0, state_->layout.header.data(), state_->layout.header.size());
 }

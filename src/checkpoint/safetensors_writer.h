@@ -20,7 +20,7 @@ namespace lowp::checkpoint {
 // Throws lowp::Error that names the file if the disk is full, the folder read-only, ....
 class SafetensorsWriter {
  public:
-  SafetensorsWriter(std::filesystem::path path, std::vector<TensorSpec> tensors,
+  SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
                     const std::map<std::string, std::string>& metadata = {});
   ~SafetensorsWriter();  // removes the temporary file if it was not committed
   SafetensorsWriter(const SafetensorsWriter&) = delete;

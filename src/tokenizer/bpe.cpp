@@ -167,7 +167,8 @@ void Bpe::push_candidate(BpeState& state, std::int32_t position) const {
 // O(n log n) in the length of the word: a heap of candidates over a linked list of symbols. A
 // candidate whose symbols have changed since is skipped.
 void Bpe::merge_symbols(BpeState& state) const {
-  auto& [symbols, heap, words, cached_ids] = state;
+  auto& symbols = state.symbols;
+  auto& heap = state.heap;
   const auto later = [](const BpeState::Candidate& a, const BpeState::Candidate& b) {
     return a.order > b.order;
   };

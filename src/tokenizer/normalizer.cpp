@@ -23,7 +23,8 @@ Step lowercase_step(const JsonField& field) {
 Step prepend_step(const JsonField& field) {
   field.allow_only({"type", "prepend"});
   return [prefix = field.at("prepend").string()](std::string text) {
-    return text.empty() ? text : prefix + text;
+    if (!text.empty()) text.insert(0, prefix);
+    return text;
   };
 }
 

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "checkpoint/uncached_io.h"
 #include "lowp/error.h"
 
 namespace lowp::checkpoint {
@@ -45,7 +46,7 @@ class PartialFile {
   void write(std::uint64_t offset, const void* data, std::size_t size) {
     const auto* bytes = static_cast<const char*>(data);
     while (size != 0) {
-      const ssize_t written = ::pwrite(file_, bytes, size, static_cast<off_t>(offset));
+      const ssize_t written = write_uncached(file_, bytes, size, static_cast<off_t>(offset));
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) fail("write", partial_);
       bytes += written;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "checkpoint/uncached_io.h"
 #include "lowp/error.h"
 
 namespace lowp::checkpoint {
@@ -36,20 +37,38 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
     }
     bytes_ = {static_cast<const std::byte*>(address), size};
   }
-  ::close(file);
+  file_ = file;
 }
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (file_ >= 0) ::close(file_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+    : path_(std::move(other.path_)),
+      file_(std::exchange(other.file_, -1)),
+      bytes_(std::exchange(other.bytes_, {})) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(file_, other.file_);
   std::swap(bytes_, other.bytes_);
   return *this;
+}
+
+void MappedFile::read(std::size_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t count = read_uncached(file_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      throw Error(fmt::format("[read] cannot read '{}', {} bytes at {}: {}", path_.string(),
+                              out.size(), offset,
+                              count < 0 ? std::strerror(errno) : "the file has shrunk"));
+    }
+    offset += static_cast<std::size_t>(count);
+    out = out.subspan(static_cast<std::size_t>(count));
+  }
 }
 
 void release_pages(std::span<const std::byte> part) {

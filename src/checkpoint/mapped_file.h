@@ -19,8 +19,13 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
 
+  // Copies bytes() from `offset` on from the file rather than from the mapping: a stream costs no
+  // page faults and leaves nothing in memory (uncached_io.h).
+  void read(std::size_t offset, std::span<std::byte> out) const;
+
  private:
   std::filesystem::path path_;
+  int file_ = -1;
   std::span<const std::byte> bytes_;
 };
 

@@ -34,6 +34,7 @@ class Safetensors {
   explicit Safetensors(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
+  const MappedFile& file() const { return file_; }
   std::span<const TensorView> tensors() const { return tensors_; }  // in the order of their data
   const TensorView* find(std::string_view name) const;              // nullptr if there is none
   const std::map<std::string, std::string>& metadata() const { return metadata_; }

@@ -91,8 +91,9 @@ bool is_float(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
 }
 
-TensorPlan plan_tensor(const TensorView& tensor, Rules& rules) {
+TensorPlan plan_tensor(const TensorView& tensor, const checkpoint::MappedFile& file, Rules& rules) {
   TensorPlan plan{.source = &tensor,
+                  .file = &file,
                   .module = {},
                   .scheme = {},
                   .reason = why_not_linear(tensor.name, tensor.shape),
@@ -229,7 +230,7 @@ QuantizePlan plan_quantization(const checkpoint::ModelFiles& files, const Quanti
   for (const checkpoint::Safetensors& file : files.files()) {
     ShardPlan shard{file.path().filename().string(), {}};
     for (const TensorView& tensor : file.tensors()) {
-      shard.tensors.push_back(plan_tensor(tensor, rules));
+      shard.tensors.push_back(plan_tensor(tensor, file.file(), rules));
     }
     plan.shards.push_back(std::move(shard));
   }

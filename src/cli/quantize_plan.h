@@ -33,11 +33,12 @@ nlohmann::ordered_json to_json(const QuantizeRecipe& recipe);
 
 struct TensorPlan {
   const checkpoint::TensorView* source;
-  std::string module;            // of a linear weight, else empty
-  std::optional<Scheme> scheme;  // nothing: copied as it is
-  std::string reason;            // why it is copied, or why the scheme does not fit
-  bool fits = true;              // false: an error unless the layer is ignored
-  std::size_t shared_amax = 0;   // layers with equal values have one scale a tensor
+  const checkpoint::MappedFile* file;  // that holds the source
+  std::string module;                  // of a linear weight, else empty
+  std::optional<Scheme> scheme;        // nothing: copied as it is
+  std::string reason;                  // why it is copied, or why the scheme does not fit
+  bool fits = true;                    // false: an error unless the layer is ignored
+  std::size_t shared_amax = 0;         // layers with equal values have one scale a tensor
   std::vector<checkpoint::TensorSpec> outputs;
 };
 

@@ -48,10 +48,10 @@ std::vector<Piece> pieces_of(const TensorView& tensor, std::int64_t alignment) {
   return pieces;
 }
 
-kernels::Matrix rows_of(const TensorView& tensor, const Piece& piece) {
+// The rows of a piece, whose bytes are at `data`.
+kernels::Matrix rows_of(const TensorView& tensor, const Piece& piece, const std::byte* data) {
   const std::int64_t k = tensor.shape[1];
-  const std::int64_t offset = piece.begin * k * bits(tensor.dtype) / 8;
-  return {tensor.data.data() + offset, tensor.dtype, piece.end - piece.begin, k, k};
+  return {data, tensor.dtype, piece.end - piece.begin, k, k};
 }
 
 std::span<const std::byte> bytes_of(const TensorView& tensor, const Piece& piece) {
@@ -90,8 +90,9 @@ class SharedAmax {
         for (const Piece& piece : pieces_of(*layer->source, 1)) {
           const std::size_t slot = results.size();
           results.emplace_back(index, 0.0F);
-          tasks.push_back({bytes_of(*layer->source, piece), [&results, slot, layer, piece](int) {
-                             results[slot].second = amax(rows_of(*layer->source, piece));
+          tasks.push_back({layer->file, bytes_of(*layer->source, piece),
+                           [&results, slot, layer, piece](int, const std::byte* data) {
+                             results[slot].second = amax(rows_of(*layer->source, piece, data));
                            }});
         }
       }
@@ -171,9 +172,10 @@ class ShardJob {
     results_[index].resize(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const Piece piece = pieces[i];
-      tasks.push_back({bytes_of(*tensor.source, piece), [this, index, i, piece](int worker) {
+      tasks.push_back({tensor.file, bytes_of(*tensor.source, piece),
+                       [this, index, i, piece](int worker, const std::byte* data) {
                          timed(index, i, [&](PieceResult& result) {
-                           result.distortion = quantize(plan_.tensors[index], piece, worker);
+                           result.distortion = quantize(plan_.tensors[index], piece, data, worker);
                          });
                        }});
     }
@@ -186,17 +188,21 @@ class ShardJob {
     for (std::size_t i = 0; i < results_[index].size(); ++i) {
       const std::size_t begin = i * step;
       const auto bytes = source.data.subspan(begin, std::min(step, source.data.size() - begin));
-      tasks.push_back({bytes, [this, &source, index, i, begin, bytes](int) {
-                         timed(index, i,
-                               [&](PieceResult&) { writer_.write_at(source.name, begin, bytes); });
-                         progress(bytes.size());
-                       }});
+      tasks.push_back(
+          {plan_.tensors[index].file, bytes,
+           [this, &source, index, i, begin, size = bytes.size()](int, const std::byte* data) {
+             timed(index, i, [&](PieceResult&) {
+               writer_.write_at(source.name, begin, {data, size});
+             });
+             progress(size);
+           }});
     }
   }
 
-  Distortion quantize(const TensorPlan& tensor, const Piece& piece, int thread) {
+  Distortion quantize(const TensorPlan& tensor, const Piece& piece, const std::byte* data,
+                      int thread) {
     Worker& worker = workers_[static_cast<std::size_t>(thread)];
-    const kernels::Matrix rows = rows_of(*tensor.source, piece);
+    const kernels::Matrix rows = rows_of(*tensor.source, piece, data);
     checkpoint::quantize_compressed_tensors(worker.weight, *tensor.scheme, rows,
                                             amax_.value(tensor));
     worker.encoder.encode(

@@ -100,14 +100,15 @@ def check_tidy(build, everything):
             continue
         key = cache / tidy_key(path, entry.get("command", ""))
         if not key.exists():
-            todo[path] = key
+            todo.setdefault(path, []).append(key)  # a file of two libraries is checked as both
     ok = True
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = {pool.submit(run_tidy, path, cache): path for path in todo}
         for job in concurrent.futures.as_completed(jobs):
             code, output = job.result()
             if code == 0:
-                todo[jobs[job]].touch()
+                for key in todo[jobs[job]]:
+                    key.touch()
             else:
                 ok = False
                 print(output)

@@ -1,5 +1,6 @@
 #include "lowp/models/causal_lm.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include "lowp/error.h"
@@ -44,7 +45,11 @@ torch::Tensor CausalLMImpl::forward(const torch::Tensor& ids, KvCache* cache, Lo
     throw Error(fmt::format("[CausalLM] the cache is full, got {} + {} tokens, expected at most {}",
                             begin, ids.size(0), cache->capacity()));
   }
-  const torch::Tensor hidden = decoder_->forward(ids, begin, cache, logits == Logits::kLast);
+  const bool decodes = cache != nullptr && ids.size(0) == 1 && !at::GradMode::is_enabled() &&
+                       decoder_->embedding().is_cpu();
+  const torch::Tensor hidden = decodes
+                                   ? decoder_->decode(ids, begin, *cache)
+                                   : decoder_->forward(ids, begin, cache, logits == Logits::kLast);
   if (cache != nullptr) cache->length_ = begin + ids.size(0);
   const torch::Tensor result = lm_head_->forward(hidden);
   const double cap = config_.final_logit_softcapping;

@@ -27,6 +27,8 @@ struct Positions {
   std::int64_t first_key = 0;  // keys before it are out of every new token's window
 };
 
+class DecodeRows;
+
 // y = x / sqrt(mean(x^2) + eps) * weight, computed in fp32 (1 + weight for Gemma).
 class RmsNormImpl : public torch::nn::Module {
  public:
@@ -50,6 +52,7 @@ class AttentionImpl : public torch::nn::Module {
 
   // x (T, hidden_size); keys and values of the new tokens go into the cache if there is one.
   torch::Tensor forward(const torch::Tensor& x, const Positions& positions, KvCache* cache);
+  void decode(const Positions& positions, KvCache& cache, DecodeRows& rows);
   void stack_projections() { qkv_.stack(); }
 
  private:
@@ -65,6 +68,7 @@ class MlpImpl : public torch::nn::Module {
  public:
   MlpImpl(const Config& config, torch::TensorOptions options);
   torch::Tensor forward(const torch::Tensor& x);
+  void decode(DecodeRows& rows);
   void stack_projections() { gate_up_.stack(); }
 
  private:
@@ -81,6 +85,8 @@ class DecoderLayerImpl : public torch::nn::Module {
   // next adds it. `delta` is that term of the layer before, undefined for the first.
   torch::Tensor forward(torch::Tensor& residual, const torch::Tensor& delta,
                         const Positions& positions, KvCache* cache);
+  void decode(const Positions& positions, KvCache& cache, DecodeRows& rows);
+  Norm input_norm() const { return attention_norm_->norm(); }
   void stack_projections();
 
  private:
@@ -97,6 +103,8 @@ class DecoderImpl : public torch::nn::Module {
   // Hidden states (T, hidden_size) after the last norm; of the last token alone if `last_only`.
   torch::Tensor forward(const torch::Tensor& ids, std::int64_t begin, KvCache* cache,
                         bool last_only);
+  // The same for one token, by kernels alone: decode.cpp.
+  torch::Tensor decode(const torch::Tensor& ids, std::int64_t begin, KvCache& cache);
   void stack_projections();
 
   const torch::Tensor& embedding() const { return embedding_->weight; }

@@ -65,17 +65,6 @@ Tensor rotate_with_kernel(const Tensor& q, const Tensor& k, const Tensor& v,
   return out;
 }
 
-// A (H, D) token against the whole cache.
-Tensor decode_with_kernel(const Tensor& q, const Tensor& keys, const Tensor& values, double scale) {
-  static const auto op =
-      out_form<void(const Tensor&, const Tensor&, const Tensor&, double, Tensor&)>(
-          "lowp::attention_decode");
-  const Tensor heads = q.view({-1, keys.size(2)});
-  Tensor out = at::empty_like(heads);
-  op.call(heads, keys, values, scale, out);
-  return out.view({1, -1});
-}
-
 }  // namespace
 
 Tensor rms_norm(const Tensor& x, const Norm& norm) {
@@ -110,7 +99,6 @@ Tensor rotate(const Tensor& q, const Tensor& k, const Tensor& v, const Rotation&
 
 Tensor attend(const Tensor& q, const Tensor& keys, const Tensor& values, const Tensor& mask,
               double scale) {
-  if (q.size(0) == 1 && takes_kernels(q)) return decode_with_kernel(q, keys, values, scale);
   const bool causal = !mask.defined() && q.size(0) > 1;
   const Tensor heads = q.view({q.size(0), -1, keys.size(2)}).transpose(0, 1);
   const Tensor out = at::scaled_dot_product_attention(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "nn/linear_row.h"
 #include "schemes/quantized_weight.h"
 
 namespace lowp::models {
@@ -51,6 +52,16 @@ std::vector<Tensor> LinearGroup::forward(const Tensor& x) {
     return outputs;
   }
   return stacked_->forward(x).split_with_sizes(sizes(), -1);
+}
+
+void LinearGroup::row(const kernels::Matrix& x, const kernels::MutableMatrix& out) {
+  if (!stacked_.is_empty() && is_current()) return nn::linear_row(*stacked_, x, out);
+  auto* to = static_cast<char*>(out.data);
+  for (nn::Linear& part : parts_) {
+    const std::int64_t n = part->options.out_features();
+    nn::linear_row(*part, x, {to, out.dtype, 1, n, n});
+    to += n * bits(out.dtype) / 8;
+  }
 }
 
 void LinearGroup::stack() {

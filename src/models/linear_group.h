@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/runtime/matrix.h"
 #include "lowp/nn/linear.h"
 
 namespace lowp::models {
@@ -19,6 +20,10 @@ class LinearGroup {
 
   // x (T, K) to one (T, out_features) a part; rows may be strided.
   std::vector<torch::Tensor> forward(const torch::Tensor& x);
+
+  // x (1, K) to the parts' rows side by side: out (1, sum of out_features). On the CPU, without
+  // gradients.
+  void row(const kernels::Matrix& x, const kernels::MutableMatrix& out);
 
   // Stacks what can be: plain weights, and weight-only schemes whose scales go by rows.
   void stack();

@@ -1,15 +1,17 @@
 #include "nn/torch_threads.h"
 
-#include <ATen/Parallel.h>
+#include <torch/csrc/stable/ops.h>
 
 namespace lowp {
 namespace {
 
+// Not at::parallel_for: its loop is in the header, and runs on one thread unless this library is
+// compiled for OpenMP, which would bring a second OpenMP runtime beside torch's own.
 constexpr kernels::ParallelFor kTorchThreads{
     nullptr,
     [](void*, std::int64_t count, std::int64_t grain,
        void (*body)(void* body_context, std::int64_t begin, std::int64_t end), void* body_context) {
-      at::parallel_for(0, count, grain, [&](std::int64_t begin, std::int64_t end) {
+      torch::stable::parallel_for(0, count, grain, [&](std::int64_t begin, std::int64_t end) {
         body(body_context, begin, end);
       });
     }};

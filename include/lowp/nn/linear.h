@@ -46,6 +46,8 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
 
   bool is_quantized() const { return quantized_ != nullptr; }
   std::string scheme() const;  // "W4A16"; empty if not quantized
+  // For lowp's own sources: QuantizedState is not part of the API. nullptr if not quantized.
+  const QuantizedState* quantized_state() const { return quantized_.get(); }
 
   // Takes a weight of (out_features, in_features); throws lowp::Error for another shape.
   void set_quantized_weight(const QuantizedWeight& weight,

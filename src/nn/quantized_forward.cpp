@@ -94,11 +94,13 @@ struct StateHolder : torch::CustomClassHolder {
 // The forward pass in low precision, the backward pass in that of the gradient: dx = dy W with W
 // dequantized when it is needed, so that the graph holds no copy of it.
 struct QuantizedLinearFunction : torch::autograd::Function<QuantizedLinearFunction> {
+  // bias: an undefined Tensor would be taken for a variable, and has no device to be one.
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const Tensor& bias, const c10::intrusive_ptr<StateHolder>& holder) {
+                        const OptionalTensor& bias, const c10::intrusive_ptr<StateHolder>& holder) {
     context->saved_data["state"] = c10::IValue::make_capsule(holder);
-    context->saved_data["bias_dtype"] = bias.defined() ? bias.scalar_type() : x.scalar_type();
-    return run_linear(*holder->state, x, bias);
+    context->saved_data["has_bias"] = bias.has_value();
+    if (bias) context->saved_data["bias_dtype"] = bias->scalar_type();
+    return run_linear(*holder->state, x, bias.value_or(Tensor()));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -109,7 +111,7 @@ struct QuantizedLinearFunction : torch::autograd::Function<QuantizedLinearFuncti
     Tensor dx;
     Tensor dbias;
     if (context->needs_input_grad(0)) dx = dy.matmul(dequantize(state, dy.scalar_type()));
-    if (context->needs_input_grad(1)) {
+    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(1)) {
       dbias = dy.reshape({-1, state.n}).sum(0).to(context->saved_data["bias_dtype"].toScalarType());
     }
     return {dx, dbias, Tensor()};
@@ -152,7 +154,7 @@ Tensor run_linear(const QuantizedState& state, const Tensor& x, const Tensor& bi
 
 Tensor differentiable_linear(const std::shared_ptr<const QuantizedState>& state, const Tensor& x,
                              const Tensor& bias) {
-  return QuantizedLinearFunction::apply(x, bias, c10::make_intrusive<StateHolder>(state));
+  return QuantizedLinearFunction::apply(x, optional(bias), c10::make_intrusive<StateHolder>(state));
 }
 
 }  // namespace lowp::nn

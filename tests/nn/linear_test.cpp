@@ -171,6 +171,14 @@ TEST(QuantizedLinear, WorksWithoutBiasAndOnEmptyInput) {
   EXPECT_EQ(layer(model).forward(input()[0][0]).sizes(), torch::IntArrayRef({kN}));
 }
 
+TEST(QuantizedLinear, HasGradientsWithoutBias) {
+  auto model = quantized("W8A16", /*bias=*/false);
+  const torch::Tensor x = input().requires_grad_();
+  const torch::Tensor dy = torch::randn({2, 3, kN});
+  layer(model).forward(x).backward(dy);
+  EXPECT_LE(relative_error(x.grad(), dy.matmul(layer(model).dequantized_weight())), 1e-6);
+}
+
 TEST(QuantizedLinear, LoadsAPlainWeightOverAQuantizedOne) {
   torch::NoGradGuard no_grad;
   torch::nn::Sequential plain(Linear(kK, kN));

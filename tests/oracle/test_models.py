@@ -56,9 +56,18 @@ def make_model(name):
     return model
 
 
-def probe(directory, ids, logits, steps=STEPS, dtype="float32"):
-    command = [str(PROBE), str(directory), str(logits), str(steps), dtype, *map(str, ids)]
+def probe(directory, ids, logits, steps=STEPS, dtype="float32", scheme="none"):
+    command = [str(PROBE), str(directory), str(logits), str(steps), dtype, scheme, *map(str, ids)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def read(path, like):
+    return torch.from_numpy(np.fromfile(path, np.float32)).view_as(like)
+
+
+@torch.inference_mode()
+def logits_of(model):
+    return model(torch.tensor([PROMPT])).logits[0].float()
 
 
 @torch.inference_mode()
@@ -81,8 +90,43 @@ def test_logits_and_greedy_tokens_equal_those_of_transformers(name, tmp_path):
         expected = model(torch.tensor([PROMPT])).logits[0]
     result = probe(tmp_path, PROMPT, tmp_path / "logits")
     assert result.returncode == 0, result.stderr
-    for file in ("logits", "logits.autograd"):
-        got = torch.from_numpy(np.fromfile(tmp_path / file, np.float32)).view_as(expected)
+    for file in ("logits", "logits.autograd", "logits.decode"):
+        got = read(tmp_path / file, expected)
         assert (got - expected).norm() <= 1e-4 * expected.norm(), file
         assert (got - expected).abs().max() <= 1e-4 * expected.abs().max(), file
     assert [int(token) for token in result.stdout.split()] == greedy(model, PROMPT, STEPS)
+
+
+def bf16_model(name, directory):
+    """Saves a model of bf16 weights; returns its logits in fp32 arithmetic, and how far transformers' in
+    bf16 are from them."""
+    model = make_model(name).bfloat16()
+    model.save_pretrained(directory)
+    rounded = logits_of(model)
+    exact = logits_of(model.float())
+    return exact, (rounded - exact).norm()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bf16_is_as_exact_as_transformers(name, tmp_path):
+    exact, noise = bf16_model(name, tmp_path)
+    result = probe(tmp_path, PROMPT, tmp_path / "logits", steps=1, dtype="bfloat16")
+    assert result.returncode == 0, result.stderr
+    for file in ("logits", "logits.decode"):
+        assert (read(tmp_path / file, exact) - exact).norm() <= 1.25 * noise, file
+
+
+# Few rows and many go through different kernels, and stacked projections through one.
+@pytest.mark.parametrize("scheme, name", [
+    ("W8A16", "smollm2"), ("W4A16:32", "qwen3"), ("W4A16_ASYM:32", "gemma3"), ("W4A16_FLOAT_ZERO:32", "smollm2"),
+    ("FP8_WEIGHT_ONLY", "qwen3"), ("MXFP4", "gemma3"), ("NVFP4", "qwen3"), ("W8A8", "smollm2"),
+    ("FP8_DYNAMIC", "gemma3"), ("MXFP8", "qwen3"), ("W8A16", "llama_biases")])
+def test_decoding_in_low_precision_equals_the_whole_sequence(scheme, name, tmp_path):
+    exact, noise = bf16_model(name, tmp_path)
+    result = probe(tmp_path, PROMPT, tmp_path / "logits", steps=1, dtype="bfloat16", scheme=scheme)
+    assert result.returncode == 0, result.stderr
+    whole, decoded = read(tmp_path / "logits", exact), read(tmp_path / "logits.decode", exact)
+    assert (whole - exact).norm() > noise  # the weights were quantized
+    # Codes of activations flip where bf16 rounds otherwise, so that part of their error differs.
+    bound = (whole - exact).norm() if scheme in ("W8A8", "FP8_DYNAMIC", "MXFP8") else 1.5 * noise
+    assert (decoded - whole).norm() <= bound

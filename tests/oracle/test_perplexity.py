@@ -15,9 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GGUF = pathlib.Path(os.environ.get("LOWP_DEMO_GGUF", ROOT / "models/smollm2-135m-instruct.gguf"))
 TEXT = ROOT / "models/jargon.txt"
 CONTEXT = 512
-# The published figures are over 20480 tokens; 2048 keep the test short and the comparison is as sharp:
-# both sides score the same tokens.
-TOKENS = 20480 if os.environ.get("LOWP_EXHAUSTIVE") else 2048
+# The published figures are over 20480 tokens; fewer keep the test short, and both sides score the same
+# tokens. Rounded activations make the model chaotic: changes that are no error (an fp32 model, another
+# attention kernel, x / s in place of x * (1 / s)) move the perplexity of 2048 tokens by up to 0.6 %, of
+# 4096 by 0.3 %. So these schemes get more of them.
+EXHAUSTIVE = bool(os.environ.get("LOWP_EXHAUSTIVE"))
+TOKENS = 20480 if EXHAUSTIVE else 2048
+TOKENS_OF_ROUNDED_ACTIVATIONS = 20480 if EXHAUSTIVE else 10240
 
 pytestmark = pytest.mark.skipif(not GGUF.exists(), reason="scripts/setup.sh model fetches the model")
 
@@ -170,22 +174,34 @@ def imported(tmp_path_factory, run_lowp):
     return directory
 
 
+def tokens_for(scheme):
+    rounds = scheme in SCHEMES and SCHEMES[scheme][1] is not same
+    return TOKENS_OF_ROUNDED_ACTIVATIONS if rounds else TOKENS
+
+
 @pytest.fixture(scope="module")
 def ids(imported):
     from transformers import AutoTokenizer
 
-    text = TEXT.read_text(encoding="utf-8", errors="replace")[: TOKENS * 8]
-    return AutoTokenizer.from_pretrained(imported)(text)["input_ids"][:TOKENS]
+    text = TEXT.read_text(encoding="utf-8", errors="replace")[: TOKENS_OF_ROUNDED_ACTIVATIONS * 8]
+    return AutoTokenizer.from_pretrained(imported)(text)["input_ids"]
 
 
 @pytest.fixture(scope="module")
 def ours(imported, run_lowp):
-    """{scheme: perplexity by lowp}, from one process."""
-    quantize = [word for scheme in SCHEMES for word in ("--quantize", scheme)]
-    result = run_lowp("eval", imported, *quantize, "--text", TEXT, "--tokens", TOKENS, "--context", CONTEXT,
-                      "--json")
-    rows = json.loads(result.stdout)["models"]
-    return dict(zip(["bf16", *SCHEMES], (row["perplexity"] for row in rows), strict=True))
+    """{scheme: perplexity by lowp}, from one process for each number of tokens."""
+    result = {}
+    for count in {tokens_for(scheme) for scheme in ["bf16", *SCHEMES]}:
+        schemes = [scheme for scheme in SCHEMES if tokens_for(scheme) == count]
+        quantize = [word for scheme in schemes for word in ("--quantize", scheme)]
+        evaluated = run_lowp("eval", imported, *quantize, "--text", TEXT, "--tokens", count, "--context", CONTEXT,
+                             "--json", timeout=1800)
+        rows = json.loads(evaluated.stdout)["models"]
+        perplexities = dict(zip(["bf16", *schemes], (row["perplexity"] for row in rows), strict=True))
+        if count != tokens_for("bf16"):
+            del perplexities["bf16"]
+        result |= perplexities
+    return result
 
 
 def load(directory):
@@ -195,7 +211,8 @@ def load(directory):
 
 
 def test_bf16_is_within_half_a_percent_of_transformers(imported, ids, ours):
-    theirs = perplexity(load(imported), ids)
+    theirs = perplexity(load(imported), ids[: tokens_for("bf16")])
+    print(f"bf16: {ours['bf16']:.3f}, transformers {theirs:.3f}")
     assert ours["bf16"] == pytest.approx(theirs, rel=0.005)
 
 
@@ -203,6 +220,6 @@ def test_bf16_is_within_half_a_percent_of_transformers(imported, ids, ours):
 def test_scheme_is_within_one_percent_of_fake_quantization(scheme, imported, ids, ours):
     model = load(imported)
     replace_linears(model, *SCHEMES[scheme])
-    theirs = perplexity(model, ids)
+    theirs = perplexity(model, ids[: tokens_for(scheme)])
     print(f"{scheme}: {ours[scheme]:.3f}, fake quantization {theirs:.3f}")
     assert ours[scheme] == pytest.approx(theirs, rel=0.01)

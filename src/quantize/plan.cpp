@@ -14,6 +14,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang deduces this itself from 17 on only
 
 Scheme with_granularity(std::string_view name, Granularity granularity) {
   Scheme scheme = scheme_from_name(name);

@@ -4,25 +4,24 @@
   bench/quantize_command.py --command build/release/lowp --directory /tmp/lowp-bench
 
 The checkpoint has the shapes of an 8B Llama, one layer a shard: 20 shards are 8.7 GB. The peers are
-plain readers and a copy of the same files in the same run. Cold means that the files were dropped from the page cache.
+plain readers and a copy of the same files in the same run. Cold means that the files were dropped
+from the page cache. All programs run once, then all again: a busy machine hits them alike; the
+best time of each counts. cp is done when its copy is in memory, `cp, sync` and lowp when it is on
+the disk. Of the program's CPU time, a rate of `threads` / cpu_seconds is the most it could reach.
 Results go to bench/results/quantize_command.json.
 """
 
 import argparse
-import datetime
 import json
+import multiprocessing
 import os
 import pathlib
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 
-import numpy as np
-
-from common import commit, cpu_model
+from common import environment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HIDDEN, INTERMEDIATE, KV = 4096, 14336, 1024
@@ -40,6 +39,8 @@ LARGEST = INTERMEDIATE * HIDDEN * 2  # bytes of the largest tensor
 
 def generate(directory, shards):
     """Random bf16 weights of normal distribution; a few MB of them repeat at odd offsets."""
+    import numpy as np  # not in the process that measures, see run
+
     directory.mkdir(parents=True)
     random = np.random.default_rng(0)
     pool = (random.standard_normal(1 << 22, dtype=np.float32) * 0.02).view(np.uint32)
@@ -87,26 +88,46 @@ def warm_cache(directory):
 
 
 def run(arguments):
-    """Seconds and peak resident bytes of a program."""
+    """Seconds, CPU seconds and peak resident bytes of a program.
+
+    The peak of a child begins at what this process holds when it forks: keep that small.
+    """
     before = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - before
     if status != 0:
         sys.exit(f"{arguments} failed")
-    return seconds, usage.ru_maxrss * 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def measure(arguments, source, output, cold, repeats):
-    times, peak = [], 0
-    for _ in range(repeats):
-        shutil.rmtree(output, ignore_errors=True)
-        (drop_cache if cold else warm_cache)(source)
-        seconds, memory = run(arguments)
-        times.append(seconds)
-        peak = max(peak, memory)
+def measure(arguments, source, output, cold):
     shutil.rmtree(output, ignore_errors=True)
-    return statistics.median(times), peak
+    os.sync()  # what was written before is none of this program's work
+    (drop_cache if cold else warm_cache)(source)
+    try:
+        return run(arguments)
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def row_of(name, cold, runs, size):
+    seconds = [run[0] for run in runs]
+    return {
+        "program": name,
+        "cache": "cold" if cold else "warm",
+        "seconds": round(min(seconds), 3),
+        "gigabytes_per_second": round(size / min(seconds) / 1e9, 3),
+        "all_seconds": [round(value, 3) for value in seconds],
+        "cpu_seconds": round(min(run[1] for run in runs), 3),
+        "peak_rss_bytes": max(run[2] for run in runs),
+    }
+
+
+def start_time(arguments, repeats=20):
+    """Best and median of `repeats` runs; the checkpoint's headers are in memory."""
+    times = sorted(run(arguments)[0] for _ in range(repeats))
+    return {"best": round(times[0], 4), "median": round(times[repeats // 2], 4)}
 
 
 def main():
@@ -116,20 +137,25 @@ def main():
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--schemes", nargs="+", default=["W8A8", "W4A16", "W4A16_ASYM", "FP8_DYNAMIC", "MXFP8", "NVFP4"])
+    parser.add_argument("--schemes", nargs="+", default=["W8A8", "W8A16", "W4A16"])
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results/quantize_command.json")
     parser.add_argument("--keep", action="store_true", help="keep the generated checkpoint")
     options = parser.parse_args()
 
     source, output = options.directory / "source", options.directory / "output"
     if not source.exists():
-        generate(source, options.shards)
+        child = multiprocessing.Process(target=generate, args=(source, options.shards))
+        child.start()
+        child.join()
+        if child.exitcode != 0:
+            sys.exit("the checkpoint could not be generated")
     size = sum(path.stat().st_size for path in shards_of(source))
     files = [str(path) for path in shards_of(source)]
     programs = {
         "cat to /dev/null": ["cat", *files],
         f"cat, {options.threads} processes": ["xargs", "-n1", "-P", str(options.threads), "-a", str(options.directory / "list"), "cat"],
         "cp": ["cp", "-r", str(source), str(output)],
+        "cp, sync": ["sh", "-c", 'cp -r "$0" "$1" && sync "$1"/*', str(source), str(output)],
     }
     (options.directory / "list").write_text("\n".join(files))
     for scheme in options.schemes:
@@ -137,24 +163,27 @@ def main():
             options.command, "quantize", str(source), "-o", str(output), "--scheme", scheme,
             "--threads", str(options.threads), "-q",
         ]
-    rows = []
-    for name, arguments in programs.items():
-        for cold in (False, True):
-            seconds, peak = measure(arguments, source, output, cold, options.repeats)
-            rows.append({"program": name, "cache": "cold" if cold else "warm", "seconds": round(seconds, 3),
-                         "gigabytes_per_second": round(size / seconds / 1e9, 3), "peak_rss_bytes": peak})
-            print(f"{name:28} {rows[-1]['cache']}  {rows[-1]['gigabytes_per_second']:7.2f} GB/s  "
-                  f"{peak / 2**20:8.1f} MiB", flush=True)
+    runs = {(name, cold): [] for name in programs for cold in (False, True)}
+    for _ in range(options.repeats):
+        for name, cold in runs:
+            runs[name, cold].append(measure(programs[name], source, output, cold))
+            row = row_of(name, cold, runs[name, cold], size)
+            print(f"{name:22} {row['cache']}  {row['gigabytes_per_second']:6.2f} GB/s  {row['cpu_seconds']:6.2f} s CPU  "
+                  f"{row['peak_rss_bytes'] / 2**20:7.1f} MiB", flush=True)
+    rows = [row_of(name, cold, values, size) for (name, cold), values in runs.items()]
     result = {
         "benchmark": "quantize_command",
-        "device": cpu_model(),
-        "date": datetime.date.today().isoformat(),
-        "commit": commit(),
+        **environment(),
         "threads": options.threads,
         "source_bytes": size,
         "shards": options.shards,
         "peak_rss_bound_bytes": 3 * LARGEST + (256 << 20),
         "peers": {"cat": subprocess.run(["cat", "--version"], capture_output=True, text=True).stdout.split("\n")[0]},
+        "load_average": [round(value, 1) for value in os.getloadavg()],
+        "start_seconds": {
+            "lowp --version": start_time([options.command, "--version"]),
+            "lowp inspect": start_time([options.command, "inspect", str(source)]),
+        },
         "rows": rows,
     }
     options.results.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@
 namespace lowp::checkpoint {
 namespace {
 
+constexpr std::size_t kPage = 4096;
 constexpr int kDontCache = 0x80;  // RWF_DONTCACHE, which older headers lack
 
 // Cleared when the kernel or a file system refuses; the flag is only advice.
@@ -37,11 +38,11 @@ ssize_t read_uncached(int file, void* data, std::size_t size, off_t offset) {
 }
 
 ssize_t write_uncached(int file, const void* data, std::size_t size, off_t offset) {
-  const std::size_t before = static_cast<std::size_t>(offset) % kIoAlignment;
-  const std::size_t head = before == 0 ? 0 : kIoAlignment - before;
-  if (size < head + kIoAlignment) return ::pwrite(file, data, size, offset);
+  const std::size_t before = static_cast<std::size_t>(offset) % kPage;
+  const std::size_t head = before == 0 ? 0 : kPage - before;
+  if (size < head + kPage) return ::pwrite(file, data, size, offset);
   if (head != 0) return ::pwrite(file, data, head, offset);
-  size = size / kIoAlignment * kIoAlignment;
+  size = size / kPage * kPage;
   const iovec part{const_cast<void*>(data), size};
   return with_flag([&](int flags) {
     return flags == 0 ? ::pwrite(file, data, size, offset)

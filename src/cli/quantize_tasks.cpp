@@ -1,7 +1,6 @@
 #include "cli/quantize_tasks.h"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -18,11 +17,12 @@ namespace lowp::cli {
 namespace {
 
 // Bytes that one call reads: large enough for a disk to stream.
-constexpr std::size_t kBlockBytes = 4U << 20;
+constexpr std::size_t kBlockBytes = 8U << 20;
 // Blocks in memory, read or being worked on. They stay in the last-level cache, and the kernel's
 // own read-ahead keeps the disk busy.
-constexpr std::size_t kAheadBytes = 4 * kBlockBytes;
-constexpr std::size_t kPage = checkpoint::kIoAlignment;
+constexpr std::size_t kAheadBytes = 3 * kBlockBytes;
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kReadAlignment = checkpoint::kReadAlignment;
 
 struct Free {
   void operator()(std::byte* data) const { std::free(data); }
@@ -47,32 +47,38 @@ struct Block {
   const std::byte* data;  // of the first task
 };
 
-// Reads blocks in the order of the file by whole pages, none of them twice.
+// Reads blocks up to multiples of kReadAlignment: what is too much begins the block that follows.
 class Reader {
  public:
+  // The buffer of the block before must still be there.
   void read(std::span<const Task> tasks, Block& block) {
     const checkpoint::MappedFile& file = *tasks[block.begin].file;
-    const std::byte* source = tasks[block.begin].source.data();
-    const auto begin = static_cast<std::size_t>(source - file.bytes().data());
-    const std::size_t page = begin / kPage * kPage;
-    const std::size_t end =
-        std::min((begin + block.bytes + kPage - 1) / kPage * kPage, file.bytes().size());
-    std::byte* out = block.buffer.get();
-    // The block before ended within this one's first page.
-    const bool goes_on = &file == file_ && page == last_page_ && page != begin;
-    if (goes_on) std::memcpy(out, last_.data(), kPage);
-    const std::size_t known = goes_on ? std::min(kPage, end - page) : 0;
-    file.read(page + known, {out + known, end - page - known});
-    block.data = out + (begin - page);
+    const auto begin =
+        static_cast<std::size_t>(tasks[block.begin].source.data() - file.bytes().data());
+    const std::size_t end = begin + block.bytes;
+    const bool goes_on = &file == file_ && begin >= end_ && begin <= read_end_;
+    const std::size_t first = goes_on ? begin : begin / kPage * kPage;
+    std::byte* out = block.buffer.get() + first % kPage;
+    std::size_t known = 0;
+    if (goes_on) {
+      known = read_end_ - begin;
+      std::memcpy(out, surplus_ + (begin - end_), known);
+    }
+    const std::size_t wanted = (end + kReadAlignment - 1) / kReadAlignment * kReadAlignment;
+    const std::size_t read_end = std::min(wanted, file.bytes().size());
+    file.read(first + known, {out + known, read_end - first - known});
+    block.data = out + (begin - first);
     file_ = &file;
-    last_page_ = (end - 1) / kPage * kPage;
-    std::memcpy(last_.data(), out + (last_page_ - page), end - last_page_);
+    end_ = end;
+    read_end_ = read_end;
+    surplus_ = out + (end - first);
   }
 
  private:
   const checkpoint::MappedFile* file_ = nullptr;
-  std::size_t last_page_ = 0;
-  std::array<std::byte, kPage> last_;
+  std::size_t end_ = 0;  // of the last block
+  std::size_t read_end_ = 0;
+  const std::byte* surplus_ = nullptr;  // [end_, read_end_) of the file
 };
 
 std::vector<Block> blocks_of(std::span<const Task> tasks) {
@@ -151,20 +157,27 @@ class Run {
         spare_.pop_back();
       }
       lock.unlock();
-      if (!block.buffer) block.buffer = make_buffer(std::max(block.bytes, kBlockBytes) + 2 * kPage);
+      if (!block.buffer)
+        block.buffer = make_buffer(std::max(block.bytes, kBlockBytes) + kReadAlignment + kPage);
       reader_.read(tasks_, block);
       lock.lock();
       loaded_ = block.end;
+      if (last_read_ != nullptr && last_read_->unfinished == 0) recycle(*last_read_);
+      last_read_ = &block;
       changed_.notify_all();
     }
   }
 
-  // Buffers are used again: fresh memory costs a fault a page.
   void release(Block& block) {
     held_bytes_ -= block.bytes;
+    if (&block != last_read_) recycle(block);
+    changed_.notify_all();
+  }
+
+  // Buffers are used again: fresh memory costs a fault a page.
+  void recycle(Block& block) {
     if (block.bytes <= kBlockBytes) spare_.push_back(std::move(block.buffer));
     block.buffer.reset();
-    changed_.notify_all();
   }
 
   std::span<const Task> tasks_;
@@ -174,8 +187,9 @@ class Run {
   std::vector<Block> blocks_;
   std::vector<Buffer> spare_;
   std::size_t held_bytes_ = 0;
-  std::size_t next_ = 0;    // task to begin
-  std::size_t loaded_ = 0;  // tasks whose block was read
+  Block* last_read_ = nullptr;  // the reader looks back at its buffer
+  std::size_t next_ = 0;        // task to begin
+  std::size_t loaded_ = 0;      // tasks whose block was read
   std::exception_ptr error_;
 };
 

@@ -22,7 +22,7 @@ struct Bf16Codes : Bf16Sums {
   static constexpr std::int64_t kCodes = 64;
   static constexpr std::int64_t kBytes = 128;
   static constexpr int kParts = 2;
-  static constexpr bool kEvenOdd = false;
+  static constexpr int kInterleave = 1;
   void decode(const std::uint8_t* codes, std::int64_t bytes, __m512i* parts) const {
     parts[0] = _mm512_maskz_loadu_epi8(first_64_lanes(bytes), codes);
     parts[1] = _mm512_maskz_loadu_epi8(first_64_lanes(bytes - 64), codes + 64);
@@ -34,7 +34,7 @@ struct E4m3Codes : Bf16Sums {
   static constexpr std::int64_t kCodes = 64;
   static constexpr std::int64_t kBytes = 64;
   static constexpr int kParts = 2;
-  static constexpr bool kEvenOdd = true;
+  static constexpr int kInterleave = 2;
   E4m3Table table;
   void decode(const std::uint8_t* codes, std::int64_t bytes, __m512i* parts) const {
     const __m512i words = _mm512_maskz_loadu_epi8(first_64_lanes(bytes), codes);
@@ -43,19 +43,22 @@ struct E4m3Codes : Bf16Sums {
   }
 };
 
-// int4 and e2m1, by their table: low and high nibbles of 32 bytes.
+// int4 and e2m1, by their table: the four nibbles of 32 words. The table's index is a word's low
+// five bits, of which it ignores the fifth.
 struct NibbleCodes : Bf16Sums {
-  static constexpr std::int64_t kCodes = 64;
-  static constexpr std::int64_t kBytes = 32;
-  static constexpr int kParts = 2;
-  static constexpr bool kEvenOdd = true;
+  static constexpr std::int64_t kCodes = 128;
+  static constexpr std::int64_t kBytes = 64;
+  static constexpr int kParts = 4;
+  static constexpr int kInterleave = 4;
   __m512i table;
   explicit NibbleCodes(const std::array<std::uint16_t, 32>& values)
       : table(_mm512_load_si512(values.data())) {}
   void decode(const std::uint8_t* codes, std::int64_t bytes, __m512i* parts) const {
-    const __m512i words = _mm512_cvtepu8_epi16(load_codes_32(codes, bytes));
+    const __m512i words = _mm512_maskz_loadu_epi8(first_64_lanes(bytes), codes);
     parts[0] = _mm512_permutexvar_epi16(words, table);
     parts[1] = _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 4), table);
+    parts[2] = _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 8), table);
+    parts[3] = _mm512_permutexvar_epi16(_mm512_srli_epi16(words, 12), table);
   }
 };
 

@@ -22,7 +22,7 @@ struct Fp32Sums {
 struct Fp32FromWords : Fp32Sums {
   static constexpr std::int64_t kCodes = 32;
   static constexpr int kParts = 2;
-  static constexpr bool kEvenOdd = true;
+  static constexpr int kInterleave = 2;
 
   static void split(__m512i words, __m512i* parts) {
     parts[0] = _mm512_castps_si512(even_to_fp32(words));
@@ -60,7 +60,7 @@ struct Int8Codes : Fp32Sums {
   static constexpr std::int64_t kCodes = 32;
   static constexpr std::int64_t kBytes = 32;
   static constexpr int kParts = 2;
-  static constexpr bool kEvenOdd = false;
+  static constexpr int kInterleave = 1;
   void decode(const std::uint8_t* codes, std::int64_t bytes, __m512i* parts) const {
     for (int i = 0; i < 2; ++i) {
       const __m128i part = load_codes_16(codes + 16 * i, bytes - 16 * i);

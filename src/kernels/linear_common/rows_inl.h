@@ -5,13 +5,16 @@
 // A Format has
 //   kCodes, kBytes     along K in one step of the loop
 //   kParts             vectors that one step decodes to
-//   kEvenOdd           parts hold even, then odd elements; else they follow each other
+//   kInterleave        n > 1: part i holds the elements i, i + n, i + 2 n, ...; n is kParts.
+//                      1: the parts follow each other
 //   kElementsPerStep   of x: 1 (fp32) or 2 (bf16)
 //   decode(codes, bytes, parts)   bytes <= kBytes; codes beyond are taken as 0
 //   multiply_add(sum, part, x)
 #pragma once
 
 #include <immintrin.h>
+
+#include <utility>
 
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_common/job.h"
@@ -41,33 +44,57 @@ struct Chunk {
   std::int64_t end;
 };
 
-// In place, a step at a time: elements 0 1 2 3 ... to 0 2 4 ... and 1 3 5 ...
+// The even and the odd elements of two vectors.
+template <int kElementsPerStep>
+struct EvenOdd {
+  __m512i even;  // places in the two vectors
+  __m512i odd;
+
+  EvenOdd() {
+    if constexpr (kElementsPerStep == 2) {
+      alignas(64) std::int16_t places[32];
+      for (int i = 0; i < 32; ++i) places[i] = static_cast<std::int16_t>(2 * i);
+      even = _mm512_load_si512(places);
+      odd = _mm512_add_epi16(even, _mm512_set1_epi16(1));
+    } else {
+      alignas(64) std::int32_t places[16];
+      for (int i = 0; i < 16; ++i) places[i] = 2 * i;
+      even = _mm512_load_si512(places);
+      odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    }
+  }
+
+  static __m512i take(__m512i places, __m512i first, __m512i second) {
+    if constexpr (kElementsPerStep == 2) return _mm512_permutex2var_epi16(first, places, second);
+    return _mm512_permutex2var_epi32(first, places, second);
+  }
+
+  void split(__m512i& first, __m512i& second) const {
+    const __m512i evens = take(even, first, second);
+    second = take(odd, first, second);
+    first = evens;
+  }
+};
+
+// In place, a step at a time: elements in the order that decoded parts have them.
 template <class Format>
 void order_x(std::int32_t* x, std::int64_t steps) {
-  if constexpr (Format::kEvenOdd) {
-    static_assert(Format::kParts == 2);
-    alignas(64) std::int16_t even16[32];
-    for (int i = 0; i < 32; ++i) even16[i] = static_cast<std::int16_t>(2 * i);
-    alignas(64) std::int32_t even32[16];
-    for (int i = 0; i < 16; ++i) even32[i] = 2 * i;
-    for (std::int64_t step = 0; step < steps; ++step, x += 2 * kLanes) {
-      const __m512i first = _mm512_load_si512(x);
-      const __m512i second = _mm512_load_si512(x + kLanes);
-      __m512i even;
-      __m512i odd;
-      if constexpr (Format::kElementsPerStep == 2) {
-        const __m512i index = _mm512_load_si512(even16);
-        even = _mm512_permutex2var_epi16(first, index, second);
-        odd =
-            _mm512_permutex2var_epi16(first, _mm512_add_epi16(index, _mm512_set1_epi16(1)), second);
-      } else {
-        const __m512i index = _mm512_load_si512(even32);
-        even = _mm512_permutex2var_epi32(first, index, second);
-        odd =
-            _mm512_permutex2var_epi32(first, _mm512_add_epi32(index, _mm512_set1_epi32(1)), second);
+  if constexpr (Format::kInterleave > 1) {
+    static_assert(Format::kParts == Format::kInterleave);
+    static_assert(Format::kInterleave == 2 || Format::kInterleave == 4);
+    const EvenOdd<Format::kElementsPerStep> places;
+    for (std::int64_t step = 0; step < steps; ++step, x += Format::kParts * kLanes) {
+      __m512i v[Format::kParts];
+      for (int i = 0; i < Format::kParts; ++i) v[i] = _mm512_load_si512(x + i * kLanes);
+      places.split(v[0], v[1]);
+      if constexpr (Format::kParts == 4) {
+        places.split(v[2], v[3]);
+        std::swap(v[1], v[2]);     // evens of both halves, odds of both
+        places.split(v[0], v[1]);  // 0 4 8 ..., 2 6 10 ...
+        places.split(v[2], v[3]);  // 1 5 9 ..., 3 7 11 ...
+        std::swap(v[1], v[2]);
       }
-      _mm512_store_si512(x, even);
-      _mm512_store_si512(x + kLanes, odd);
+      for (int i = 0; i < Format::kParts; ++i) _mm512_store_si512(x + i * kLanes, v[i]);
     }
   }
 }
@@ -115,20 +142,27 @@ inline __m128 sum_of_each(const __m512* v) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
+// What is fetched while four rows are multiplied: the bytes of the next four, in the order of
+// memory. Four rows side by side are four streams; a core follows them at 9 GB/s, one at 25 (Zen 4,
+// where 24 misses of L1 are under way at most, and it is the prefetcher of L2 that runs ahead).
+enum class Fetch : std::uint8_t { kNothing, kToL1, kToL2 };
+
 // kRows rows of the weight times kX rows of x.
 template <class Format, int kX, int kRows>
 struct RowProduct {
   // Sums of a row side by side: with one row, a single chain of additions is slower than memory.
-  static constexpr int kChains = kRows == 1 ? Format::kParts : 1;
+  static constexpr int kChains = kRows == 1 ? 2 : 1;
 
   const Format& format;
   const std::uint8_t* codes;  // rows row_bytes apart
   std::int64_t row_bytes;
   const std::int32_t* x;  // rows kMaxChunk apart
+  Fetch fetch = Fetch::kNothing;
 
   // sums += the step's parts
   [[gnu::always_inline]] void add_step(std::int64_t step, std::int64_t bytes,
                                        __m512 (&sums)[kRows][kX][kChains]) const {
+    fetch_ahead(step);
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       __m512i parts[Format::kParts];
@@ -148,6 +182,7 @@ struct RowProduct {
   [[gnu::always_inline]] void add_scaled_step(std::int64_t step, std::int64_t bytes,
                                               const __m512 (&scale)[kRows],
                                               __m512 (&sums)[kRows][kX]) const {
+    fetch_ahead(step);
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       __m512i parts[Format::kParts];
@@ -161,6 +196,19 @@ struct RowProduct {
         }
         sums[row][m] = _mm512_fmadd_ps(product, scale[row], sums[row][m]);
       }
+    }
+  }
+
+  [[gnu::always_inline]] void fetch_ahead(std::int64_t step) const {
+    if constexpr (kRows == 1) return;
+    constexpr std::int64_t kStepBytes = kRows * Format::kBytes;
+    const auto* next = reinterpret_cast<const char*>(codes) + kRows * row_bytes + step * kStepBytes;
+    if (fetch == Fetch::kToL1) {
+#pragma GCC unroll 8
+      for (std::int64_t i = 0; i < kStepBytes; i += 64) _mm_prefetch(next + i, _MM_HINT_T0);
+    } else if (fetch == Fetch::kToL2) {
+#pragma GCC unroll 8
+      for (std::int64_t i = 0; i < kStepBytes; i += 64) _mm_prefetch(next + i, _MM_HINT_T1);
     }
   }
 
@@ -192,7 +240,6 @@ void multiply_plain(const RowProduct<Format, kX, kRows>& product, std::int64_t b
                     __m512 (*result)[kWeightRows]) {
   constexpr int kChains = RowProduct<Format, kX, kRows>::kChains;
   __m512 sums[kRows][kX][kChains] = {};
-  static_assert(kChains <= 2);
   const std::int64_t whole = bytes / Format::kBytes;
   for (std::int64_t step = 0; step < whole; ++step) product.add_step(step, Format::kBytes, sums);
   const std::int64_t left = bytes - whole * Format::kBytes;
@@ -288,11 +335,12 @@ inline void multiply_x_scales(const LinearJob& job, const ChunkTask& task, std::
 template <class Format, int kX, int kRows>
 void multiply_rows(const Format& format, const std::uint8_t* weight, std::int64_t row_bytes,
                    std::int64_t bytes, std::int64_t row, std::int64_t groups, const ChunkTask& task,
-                   const ScaleWalk& walk, const RowScratch& scratch, __m512 (*sums)[kWeightRows]) {
+                   const ScaleWalk& walk, const RowScratch& scratch, Fetch fetch,
+                   __m512 (*sums)[kWeightRows]) {
   const RowProduct<Format, kX, kRows> product{
       format,
       weight + (task.n + row) * row_bytes + task.chunk.begin * Format::kBytes / Format::kCodes,
-      row_bytes, scratch.x[task.m]};
+      row_bytes, scratch.x[task.m], fetch};
   __m512 result[kX][kWeightRows];
   if (groups == 0) {
     multiply_plain(product, bytes, result);
@@ -304,14 +352,30 @@ void multiply_rows(const Format& format, const std::uint8_t* weight, std::int64_
   }
 }
 
-// scratch.sums of four rows of the weight += one chunk's products. Row after row is one stream of
-// memory, which the hardware reads ahead by itself, and one row's sums start before the last one's
-// end; but where x leaves L1 too little room, four rows go side by side and read x once.
+// How four rows go. Codes that must be decoded go side by side, so that x is read once for four
+// rows and the start of a row costs little; elements that are multiplied as they are, row after
+// row, unless x leaves L1 too little room.
+struct Plan {
+  bool side_by_side;
+  Fetch fetch;
+};
+
+template <class Format, int kX>
+Plan plan_rows(std::int64_t columns, std::int64_t bytes, bool whole_rows) {
+  constexpr bool kDecodes = Format::kBytes < Format::kParts * 64;
+  constexpr std::int64_t kMuchOfL1 = 12 << 10;
+  constexpr std::int64_t kFitsL1 = 8 << 10;  // beside x
+  if (kDecodes && whole_rows) {
+    return {true, kWeightRows * bytes <= kFitsL1 ? Fetch::kToL1 : Fetch::kToL2};
+  }
+  return {columns * 4 / Format::kElementsPerStep * kX > kMuchOfL1, Fetch::kNothing};
+}
+
+// scratch.sums of four rows of the weight += one chunk's products.
 template <class Format, int kX>
 void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* weight,
                std::int64_t row_bytes, const ChunkTask& task, const ScaleWalk& walk,
                RowScratch& scratch) {
-  constexpr std::int64_t kMuchOfL1 = 12 << 10;
   const std::int64_t columns = task.chunk.end - task.chunk.begin;
   const std::int64_t bytes = ceil_div(columns * Format::kBytes, Format::kCodes);
   const std::int64_t count = smaller(kWeightRows, job.n - task.n);
@@ -329,14 +393,15 @@ void add_chunk(const LinearJob& job, const Format& format, const std::uint8_t* w
   }
   __m512 sums[kX][kWeightRows] = {};
   std::int64_t row = 0;
-  if (count == kWeightRows && columns * 4 / Format::kElementsPerStep * kX > kMuchOfL1) {
+  const Plan plan = plan_rows<Format, kX>(columns, bytes, columns == job.k);
+  if (count == kWeightRows && plan.side_by_side) {
     multiply_rows<Format, kX, kWeightRows>(format, weight, row_bytes, bytes, 0, groups, task, walk,
-                                           scratch, sums);
+                                           scratch, plan.fetch, sums);
     row = count;
   }
   for (; row < count; ++row) {
     multiply_rows<Format, kX, 1>(format, weight, row_bytes, bytes, row, groups, task, walk, scratch,
-                                 sums);
+                                 Fetch::kNothing, sums);
   }
   if (job.group_zeros != nullptr) {
     for (row = 0; row < count; ++row) {
@@ -385,7 +450,8 @@ bool fits_few_rows(const LinearJob& job) {
   if (job.group_scales == nullptr) return true;
   if (job.group < 16 || job.group > kMaxChunk) return false;
   if (job.group >= job.k && job.k <= kMaxChunk) return true;
-  return job.group % Format::kCodes == 0 || (Format::kEvenOdd && Format::kCodes % job.group == 0);
+  return job.group % Format::kCodes == 0 ||
+         (Format::kInterleave > 1 && Format::kCodes % job.group == 0);
 }
 
 template <class Format>

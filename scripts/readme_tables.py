@@ -47,7 +47,34 @@ def gpu_table():
     return "\n".join(lines) + f"\n\n{caption}"
 
 
-TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table}
+def quantize_table():
+    result = json.loads((RESULTS / "quantize_command.json").read_text())
+    rows = {(row["program"], row["cache"]): row for row in result["rows"]}
+    programs = list(dict.fromkeys(program for program, _ in rows))
+    size = result["source_bytes"] / 1e9
+    # Of what a plain reader gets in the same state of the page cache.
+    reader = {cache: max(row["gigabytes_per_second"] for (program, its), row in rows.items()
+                         if its == cache and program.startswith("cat")) for cache in ("cold", "warm")}
+    lines = ["| | cold GB/s | of reading | CPU s/GB | cached GB/s | of reading | CPU s/GB | peak MB |",
+             "|---|---|---|---|---|---|---|---|"]
+    for program in programs:
+        cells = []
+        for cache in ("cold", "warm"):
+            row = rows[program, cache]
+            rate = row["gigabytes_per_second"]
+            cells.append(f"{rate:.2f} | {rate / reader[cache]:.0%} | {row['cpu_seconds'] / size:.2f}")
+        peak = max(rows[program, cache]["peak_rss_bytes"] for cache in ("cold", "warm")) / 1e6
+        lines.append(f"| {program} | {' | '.join(cells)} | {peak:.0f} |")
+    start = result["start_seconds"]
+    caption = (f"`bench/quantize_command.py`: {size:.1f} GB bf16 in {result['shards']} shards, {result['threads']} threads, best of "
+               f"{len(result['rows'][0]['all_seconds'])}, load average {result['load_average'][0]}; bound of memory "
+               f"{result['peak_rss_bound_bytes'] / 1e6:.0f} MB (3 x the largest tensor + 256 MiB); start: `lowp --version` "
+               f"{start['lowp --version']['median'] * 1000:.0f} ms, `lowp inspect` {start['lowp inspect']['median'] * 1000:.0f} ms. "
+               f"{result['device']}, {result['date']}, commit {result['commit']}.")
+    return "\n".join(lines) + f"\n\n{caption}"
+
+
+TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table}
 
 
 def rewrite(text):

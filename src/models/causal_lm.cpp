@@ -5,6 +5,7 @@
 
 #include "lowp/error.h"
 #include "models/decoder.h"
+#include "models/huge_pages.h"
 
 namespace lowp::models {
 
@@ -21,7 +22,10 @@ CausalLMImpl::~CausalLMImpl() = default;
 
 torch::ScalarType CausalLMImpl::dtype() const { return decoder_->embedding().scalar_type(); }
 
-void CausalLMImpl::stack_projections() { decoder_->stack_projections(); }
+void CausalLMImpl::optimize_for_inference() {
+  decoder_->stack_projections();
+  move_to_huge_pages(*this);
+}
 
 KvCache CausalLMImpl::make_cache(std::int64_t capacity) const {
   return KvCache(config_, capacity, decoder_->embedding().options().requires_grad(false));

@@ -56,7 +56,7 @@ int main(int argc, char** argv) try {
   for (int i = kFirstId; i < argc; ++i) ids.push_back(std::atoll(argv[i]));
   const torch::Tensor sequence = torch::tensor(ids, torch::kInt64);
   write(model->forward(sequence), std::string(argv[2]) + ".autograd");
-  model->stack_projections();
+  model->optimize_for_inference();
   const torch::InferenceMode inference;
   write(model->forward(sequence), argv[2]);
   write(decode(model, sequence), std::string(argv[2]) + ".decode");

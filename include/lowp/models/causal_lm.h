@@ -37,8 +37,9 @@ class CausalLMImpl : public torch::nn::Module {
   Generation generate(const std::vector<std::int64_t>& prompt, const GenerateOptions& options);
 
   // Lets projections of the same input (q, k, v; gate, up) run as one product without gradients,
-  // where their weights allow it. Call it after lowp::quantize_, and again after later changes.
-  void stack_projections();
+  // where their weights allow it, and puts the weights on huge pages. Call it after
+  // lowp::quantize_, and again after later changes.
+  void optimize_for_inference();
 
   KvCache make_cache(std::int64_t capacity) const;
   const Config& config() const { return config_; }

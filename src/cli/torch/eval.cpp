@@ -183,7 +183,7 @@ std::string to_table(const std::vector<Json>& rows) {
 }
 
 void run_eval(const EvalOptions& options) {
-  const int threads = set_threads(options.run);
+  const int threads = set_up_process(options.run);
   const torch::Tensor tokens = read_tokens(options);
   std::vector<Candidate> candidates = list_candidates(options);
   models::CausalLM reference = load_all(candidates, options);

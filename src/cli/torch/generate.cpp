@@ -69,7 +69,7 @@ void report(const GenerateCommandOptions& options, const models::Generation& gen
 }
 
 void run_generate(const GenerateCommandOptions& options) {
-  const int threads = set_threads(options.run);
+  const int threads = set_up_process(options.run);
   const auto tokenizer = tokenizer::Tokenizer::load(options.directory);
   const std::vector<std::int32_t> ids =
       tokenizer.encode(prompt_text(options, tokenizer), /*add_special_tokens=*/!options.chat);

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <charconv>
@@ -70,7 +71,10 @@ torch::ScalarType parse_dtype(const std::string& name) {
 
 }  // namespace
 
-int set_threads(const RunOptions& options) {
+int set_up_process(const RunOptions& options) {
+  constexpr int kMostForMmapThreshold = 32 << 20;
+  mallopt(M_MMAP_THRESHOLD, kMostForMmapThreshold);
+  mallopt(M_TRIM_THRESHOLD, 8 * kMostForMmapThreshold);
   if (options.threads > 0) at::set_num_threads(options.threads);
   return at::get_num_threads();
 }
@@ -81,7 +85,7 @@ models::CausalLM load_model(const std::filesystem::path& directory, const std::s
   if (!options.dtype.empty()) load.dtype = parse_dtype(options.dtype);
   models::CausalLM model = models::CausalLM::load(directory, load);
   if (!quantize.empty()) quantize_model(model, quantize, options);
-  model->stack_projections();
+  model->optimize_for_inference();
   return model;
 }
 

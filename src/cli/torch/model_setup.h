@@ -11,8 +11,9 @@
 
 namespace lowp::cli {
 
-// Sets torch's threads; returns how many it uses.
-int set_threads(const RunOptions& options);
+// Sets torch's threads, and lets malloc keep the memory of activations from one layer to the next,
+// which would otherwise go back to the system and be zeroed again. Returns the number of threads.
+int set_up_process(const RunOptions& options);
 
 // Loads a model and, unless `quantize` is empty, quantizes its linear layers. Throws lowp::Error
 // with the reasons if a layer that is not ignored cannot be.

@@ -62,11 +62,13 @@ DecodeRows::DecodeRows(const Config& config, const torch::Tensor& embedding)
     : residual(row_of(embedding)) {
   const std::int64_t q_size = config.num_attention_heads * config.head_dim;
   const std::int64_t kv_size = config.num_key_value_heads * config.head_dim;
-  const std::pair<MutableMatrix*, std::int64_t> rows[] = {
-      {&x, config.hidden_size},       {&delta, config.hidden_size},
-      {&qkv, q_size + 2 * kv_size},   {&q, q_size},
-      {&attended, q_size},            {&gate_up, 2 * config.intermediate_size},
-      {&gated, config.intermediate_size}};
+  const std::pair<MutableMatrix*, std::int64_t> rows[] = {{&x, config.hidden_size},
+                                                          {&delta, config.hidden_size},
+                                                          {&qkv, q_size + 2 * kv_size},
+                                                          {&q, q_size},
+                                                          {&attended, q_size},
+                                                          {&gate_up, 2 * config.intermediate_size},
+                                                          {&gated, config.intermediate_size}};
   constexpr std::int64_t kAlignment = 64;  // elements
   const auto padded = [](std::int64_t size) {
     return (size + kAlignment - 1) / kAlignment * kAlignment;

@@ -60,13 +60,17 @@ TEST_P(LinearMxfp4, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), mak
 
 TEST_P(LinearMxfp4, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
 
+// Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
 TEST_P(LinearMxfp4, NanScaleSpoilsItsOutputAlone) {
-  for (const std::int64_t m : {1, 8}) {
-    Problem problem = make({m, 20, 96}, {.x = DType::kBF16});
-    problem.scale[5 * 3 + 1] = 255;
-    ASSERT_TRUE(run_problem(GetParam(), problem));
-    for (std::int64_t n = 0; n < 20; ++n) {
-      EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n;
+  for (const Shape shape : {Shape{1, 20, 96}, {8, 20, 96}, {1, 20, 576}}) {
+    const std::int64_t scales = shape.k / 32;
+    for (std::int64_t i = 0; i < scales; ++i) {
+      Problem problem = make(shape, {.x = DType::kBF16});
+      problem.scale[5 * scales + i] = 255;
+      ASSERT_TRUE(run_problem(GetParam(), problem));
+      for (std::int64_t n = 0; n < 20; ++n) {
+        EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
+      }
     }
   }
 }

@@ -117,6 +117,21 @@ TEST_P(LinearW4A16, ScalesAndShiftsEachGroup) {
   }
 }
 
+// Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
+TEST_P(LinearW4A16, NanScaleSpoilsItsOutputAlone) {
+  for (const std::int64_t group : {16, 32, 64}) {
+    constexpr std::int64_t kColumns = 576;
+    for (std::int64_t i = 0; i < kColumns / group; ++i) {
+      Problem problem({1, 20, kColumns}, {.x = DType::kBF16}, group, DType::kF32, Zeros::kNone);
+      problem.scale.set(5, i, std::numeric_limits<float>::quiet_NaN());
+      ASSERT_TRUE(run_problem(GetParam(), problem));
+      for (std::int64_t n = 0; n < 20; ++n) {
+        EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
+      }
+    }
+  }
+}
+
 // Shorter groups are the reference's.
 TEST(LinearW4A16Groups, AnyEvenLengthWorks) {
   for (const std::int64_t group : {2, 6, 8, 22}) {

@@ -232,6 +232,11 @@ struct ScaleWalk {
     }
     lanes = _mm512_load_si512(index);
   }
+
+  // The lanes whose scale is one of the first `count`.
+  __mmask16 lanes_below(std::int64_t count) const {
+    return _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(static_cast<int>(count)));
+  }
 };
 
 // sums[m][row], of kRows rows.
@@ -283,7 +288,14 @@ void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t 
   }
   const std::int64_t left = bytes - whole * Format::kBytes;
   if (left > 0) {
-    if (whole % walk.steps_a_scale == 0) next_scales();
+    if (whole % walk.steps_a_scale == 0) {
+      // Behind the last scale lies anything, and 0 times NaN is NaN.
+      const std::int64_t used = whole / walk.steps_a_scale * walk.scales_a_move;
+      const __mmask16 exist = walk.lanes_below(groups - used);
+      next_scales();
+#pragma GCC unroll 4
+      for (int row = 0; row < kRows; ++row) scale[row] = _mm512_maskz_mov_ps(exist, scale[row]);
+    }
     product.add_scaled_step(whole, left, scale, sums);
   }
 #pragma GCC unroll 4

@@ -20,9 +20,13 @@ def cpu_model():
 
 
 def commit():
-    """The commit, with -dirty if the tree differs from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
+    """The commit, with -dirty if what runs differs from it: anything but results and Markdown."""
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    changes = git("status", "--porcelain", "--untracked-files=no", ":!bench/results", ":!*.md")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("-dirty" if changes else "")
 
 
 def environment(peers=()):

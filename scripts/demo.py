@@ -84,7 +84,7 @@ class Demo:
             row["text"] = generated["text"]
             row["decode_tokens_per_second"] = generated["decode_tokens_per_second"]
             row["prompt_tokens_per_second"] = generated["prompt_tokens_per_second"]
-            print(f"  {PROMPT}{row['text'].strip()[:300]}\n")
+            print(f"  {PROMPT}{row['text'].rstrip()[:300]}\n")
 
 
 

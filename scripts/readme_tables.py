@@ -32,7 +32,7 @@ def decode_table():
         decode = row["decode_tokens_per_second"]
         lines.append(f"| {name} | {row['prompt_tokens_per_second']:.0f} | {decode:.1f} | {decode / base:.2f}x |")
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
-    caption = (f"`bench/decode.py`: prompt of {result['prompt_tokens']} tokens, {result['new_tokens']} decoded, "
+    caption = (f"`bench/decode.py`: prompt of {result['prompt_tokens']} tokens, {result['new_tokens']} decoded, best of {len(rows['bf16']['rounds'])} rounds, "
                f"{result['threads']} threads, {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
     return "\n".join(lines) + f"\n\n{caption}"
 

@@ -86,6 +86,7 @@ models::CausalLM load_model(const std::filesystem::path& directory, const std::s
   models::CausalLM model = models::CausalLM::load(directory, load);
   if (!quantize.empty()) quantize_model(model, quantize, options);
   model->optimize_for_inference();
+  malloc_trim(0);  // what the weights were copied from
   return model;
 }
 

@@ -8,7 +8,9 @@ namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::linear_w8a8";
-constexpr std::int64_t kMaxColumns = 131071;  // 128 * 128 * K fits int32
+// The sum fits int32: 128 * 128 * K, and with zero points (128 + 127) * 128 * K.
+constexpr std::int64_t kMaxColumns = 131071;
+constexpr std::int64_t kMaxColumnsAsymmetric = 65793;
 
 // The activations' codes (M, K), scales (M) and zero points (M) of one call.
 struct Activations {
@@ -40,9 +42,10 @@ kernels::LinearW8A8Args check(const LinearOperands& operands, const Activations&
                               const Tensor& weight_row_sums) {
   const std::int64_t n = operands.out.cols;
   const std::int64_t k = operands.x.cols;
-  if (k > kMaxColumns) {
+  const std::int64_t most = activations.asymmetric ? kMaxColumnsAsymmetric : kMaxColumns;
+  if (k > most) {
     fail(kName, "weight has too many columns", std::to_string(k),
-         concat({"at most ", std::to_string(kMaxColumns)}));
+         concat({"at most ", std::to_string(most)}));
   }
   check_dense({kName, "weight_scale", weight_scale}, ScalarType::Float, {n, 1});
   check_dense({kName, "weight_row_sums", weight_row_sums}, ScalarType::Int, {n});

@@ -186,6 +186,47 @@ def test_quantize_refuses(call, text):
         call(weight())
 
 
+@pytest.mark.parametrize("mapping, columns", [("symmetric", 131071), ("asymmetric", 65793)])
+def test_w8a8_takes_columns_up_to_what_int32_sums(mapping, columns):
+    def call(k):
+        w = torch.full((1, k), -128, dtype=torch.int8)
+        sums = torch.full((1,), -128 * k, dtype=torch.int32)
+        return ops.linear_w8a8(torch.ones(1, k), w, torch.ones(1, 1), sums, activation_mapping=mapping)
+
+    assert call(columns).item() == pytest.approx(-128 * columns, rel=1e-2)
+    with pytest.raises(RuntimeError, match=f"too many columns, got {columns + 1}, expected at most {columns}"):
+        call(columns + 1)
+
+
+X, HEADS, CACHE = torch.ones(2, 8), torch.ones(4, 16), torch.ones(2, 5, 16)
+ANGLES = torch.ones(2, 4)
+
+
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda: ops.rms_norm(X, torch.ones(7), 1e-6), r"weight .*got \(7,\), expected \(8,\)"),
+        (lambda: ops.rms_norm(X.int(), torch.ones(8), 1e-6), "x has the wrong dtype, got int32"),
+        (lambda: ops.rms_norm(X[0], torch.ones(8), 1e-6), "x is not a matrix"),
+        (lambda: ops.add_rms_norm(X[:1].clone(), X, torch.ones(8), 1e-6), "residual has the wrong shape"),
+        (lambda: ops.gated_activation(X, X[:, :4], "silu"), "up has the wrong shape"),
+        (lambda: ops.gated_activation(X, X, "relu"), "got 'relu', expected one of"),
+        (lambda: ops.attention_decode(HEADS, CACHE[:, :, :8], CACHE, 1.0), "keys does not fit q"),
+        (lambda: ops.attention_decode(HEADS[:3], CACHE, CACHE, 1.0), "KV a divisor of H"),
+        (lambda: ops.attention_decode(HEADS, CACHE, CACHE[:, :4], 1.0), "values has the wrong shape"),
+        (lambda: ops.attention_decode(HEADS, CACHE.bfloat16(), CACHE, 1.0), "keys has the wrong dtype"),
+        (lambda: ops.attention_decode(HEADS, CACHE[:, ::2], CACHE[:, ::2], 1.0), "heads that are not contiguous"),
+        (lambda: ops.rotary(X, X, X, ANGLES[:, :3].contiguous(), ANGLES), "sin has the wrong shape"),
+        (lambda: ops.rotary(X[:1], X, X, ANGLES[:1], ANGLES[:1]), "k has the wrong shape"),
+        (lambda: ops.rotary(X, X, X[:, :4], ANGLES, ANGLES), "v has the wrong shape"),
+        (lambda: ops.rotary(X, X, X, ANGLES, ANGLES, torch.ones(4)), "q_weight has the wrong shape"),
+    ],
+)
+def test_fused_operators_refuse(call, text):
+    with pytest.raises(RuntimeError, match=text):
+        call()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_quantize_takes_strided_rows(dtype):
     wide = torch.randn(8, 512).to(dtype)

@@ -1,45 +1,18 @@
 """Row-wise bf16 to float8 on the GPU: bandwidth, against a device copy and compiled torch.
 
-Each sample times ten launches over buffers that together exceed the L2 cache, queued behind a
-pause so that the host is never waited for; the median of the samples counts. Bytes are those that
-must move: the input read, codes and scales written.
+Bytes are those that must move: the input read, codes and scales written.
 
     PYTHONPATH=python python3 bench/gpu_quantize_fp8.py --out result.json
 """
 
-import argparse
-import datetime
-import json
-import os
-import statistics
-import subprocess
-
 import torch
 
 import lowp  # noqa: F401 (loads the operators)
+import gpu_common
 
 SHAPES = [(16384, 14336), (16384, 4096)]
 BUFFERS = 4
-LAUNCHES = 10
-SAMPLES = 30
 MAX = 448.0
-
-
-def milliseconds(launch):
-    """Median time of launch(i), i choosing the buffer."""
-    for i in range(2 * BUFFERS):
-        launch(i % BUFFERS)
-    samples = []
-    for _ in range(SAMPLES):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda._sleep(2_000_000)  # a millisecond: the launches queue up meanwhile
-        start.record()
-        for i in range(LAUNCHES):
-            launch(i % BUFFERS)
-        end.record()
-        torch.cuda.synchronize()
-        samples.append(start.elapsed_time(end) / LAUNCHES)
-    return statistics.median(samples)
 
 
 def torch_quantize(x, largest=MAX):
@@ -61,12 +34,10 @@ def measure(rows, cols):
         codes, scale = outputs[i]
         torch.ops.lowp.quantize_fp8.out(inputs[i], [1, -1], codes=codes, scale=scale)
 
-    # A copy that moves as many bytes: half of them read, half written.
-    halves = [torch.empty(2, moved // 2, device="cuda", dtype=torch.uint8) for _ in range(BUFFERS)]
     times = {
-        "lowp": milliseconds(ours),
-        "copy": milliseconds(lambda i: halves[i][0].copy_(halves[i][1])),
-        "torch_compiled": milliseconds(lambda i: compiled_quantize(inputs[i])),
+        "lowp": gpu_common.milliseconds(ours, BUFFERS),
+        "copy": moved / gpu_common.copy_terabytes_per_second(moved) / 1e9,
+        "torch_compiled": gpu_common.milliseconds(lambda i: compiled_quantize(inputs[i]), BUFFERS),
     }
     # Eager torch divides by a tensor as IEEE says. By a number it multiplies by its reciprocal on CUDA
     # (BinaryDivTrueKernel.cu), and the compiler's code does so everywhere.
@@ -84,33 +55,5 @@ def measure(rows, cols):
     }
 
 
-def commit():
-    if given := os.environ.get("LOWP_COMMIT"):
-        return given
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    return found.stdout.strip() or None
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", help="write the JSON here too")
-    arguments = parser.parse_args()
-    result = {
-        "benchmark": "gpu_quantize_fp8",
-        "device": torch.cuda.get_device_name(),
-        "date": datetime.date.today().isoformat(),
-        "commit": commit(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "results": [measure(rows, cols) for rows, cols in SHAPES],
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if arguments.out:
-        os.makedirs(os.path.dirname(arguments.out) or ".", exist_ok=True)
-        with open(arguments.out, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    gpu_common.main("gpu_quantize_fp8", __doc__, lambda: [measure(rows, cols) for rows, cols in SHAPES])

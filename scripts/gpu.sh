@@ -3,7 +3,8 @@
 # a C++ compiler, CMake, Ninja and a Python with torch; nothing is downloaded.
 #   gpu.sh build
 #   gpu.sh test [FOLDER]    the outcome as JSON in FOLDER, default bench/results
-#   gpu.sh bench [FOLDER]   the result as JSON in FOLDER, default bench/results
+#   gpu.sh bench [FOLDER] [NAME...]   the results as JSON in FOLDER, default bench/results; NAMEs of
+#                                     bench/gpu_NAME.py, default all
 # PYTHON names the interpreter (default: .venv's, else python3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,10 +32,16 @@ case "${1:-}" in
     ;;
   bench)
     build
-    "$python" bench/gpu_quantize_fp8.py --out "${2:-bench/results}/gpu_quantize_fp8.json"
+    folder=${2:-bench/results}
+    for script in bench/gpu_*.py; do
+      name=$(basename "$script" .py)
+      [ "$name" = gpu_common ] && continue
+      [ $# -le 2 ] || [[ " ${*:3} " == *" ${name#gpu_} "* ]] || continue
+      "$python" "$script" --out "$folder/$name.json"
+    done
     ;;
   *)
-    sed -n '2,8s/^# \?//p' "$0"
+    sed -n '2,9s/^# \?//p' "$0"
     exit 2
     ;;
 esac

@@ -1,36 +1,21 @@
 // lowp::quantize_fp8 on CUDA: rows of bfloat16 to e4m3.
-#include <torch/csrc/inductor/aoti_torch/c/shim.h>
-#include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
 
 #include <array>
 
 #include "kernels/quantize_fp8/sm90.h"
-#include "ops/checks.h"
+#include "ops/cuda/checks.h"
 
 namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::quantize_fp8";
 
-void check_cuda(const Argument& argument) {
-  if (argument.tensor.is_cuda()) return;
-  fail(kName, concat({argument.name, " is not on the GPU"}), "a tensor elsewhere",
-       "a CUDA tensor, as x is");
-}
-
 // What the CPU does and the GPU does not, one message each.
 void check_supported(const Tensor& x, Shape block, std::string_view element,
                      std::optional<ScalarType> scale_dtype,
                      const std::optional<Tensor>& static_scale) {
-  const Argument argument{kName, "x", x};
-  check_cuda(argument);
-  check_dtype(argument, {ScalarType::BFloat16});
-  if (x.dim() != 2) fail(kName, "x is not a matrix", to_string(x.sizes()), "two dimensions");
-  if (x.size(1) > 1 && x.stride(1) != 1) {
-    fail(kName, "x has strided columns", concat({"strides ", to_string(x.strides())}),
-         "a last stride of 1: call contiguous() first");
-  }
+  check_cuda_matrix({kName, "x", x}, {ScalarType::BFloat16});
   if (x.size(0) > INT32_MAX) {
     fail(kName, "x has too many rows", std::to_string(x.size(0)), "fewer than 2^31");
   }
@@ -44,16 +29,6 @@ void check_supported(const Tensor& x, Shape block, std::string_view element,
   if (static_scale) fail(kName, "static_scale is not taken on the GPU", "a tensor", "none");
 }
 
-void check_output(const Argument& argument, ScalarType dtype, std::array<std::int64_t, 2> shape) {
-  check_cuda(argument);
-  check_dtype(argument, {dtype});
-  check_shape(argument, {shape[0], shape[1]});
-  if (!argument.tensor.is_contiguous()) {
-    fail(kName, concat({argument.name, " is not contiguous"}),
-         concat({"strides ", to_string(argument.tensor.strides())}), "a contiguous tensor");
-  }
-}
-
 void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
                       std::optional<ScalarType> scale_dtype,
                       const std::optional<Tensor>& static_scale, const Tensor& codes,
@@ -61,22 +36,19 @@ void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
   check_supported(x, block, element, scale_dtype, static_scale);
   const std::int64_t rows = x.size(0);
   const std::int64_t cols = x.size(1);
-  check_output({kName, "codes", codes}, ScalarType::Float8_e4m3fn, {rows, cols});
-  check_output({kName, "scale", scale}, ScalarType::Float, {rows, cols == 0 ? 0 : 1});
+  check_cuda_dense({kName, "codes", codes}, ScalarType::Float8_e4m3fn, {rows, cols});
+  check_cuda_dense({kName, "scale", scale}, ScalarType::Float, {rows, cols == 0 ? 0 : 1});
 
-  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  void* stream = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(x.get_device_index(), &stream));
-  const char* error = kernels::quantize_fp8_rows_sm90({
-      .x = data<std::uint16_t>(x),
-      .rows = rows,
-      .cols = cols,
-      .stride = rows > 1 ? x.stride(0) : cols,
-      .codes = mutable_data<std::uint8_t>(codes),
-      .scale = mutable_data<float>(scale),
-      .stream = stream,
-  });
-  if (error != nullptr) fail(kName, "the kernel could not be launched", error, "a Hopper GPU");
+  const Launch launch(x);
+  check_launch(kName, kernels::quantize_fp8_rows_sm90({
+                          .x = data<std::uint16_t>(x),
+                          .rows = rows,
+                          .cols = cols,
+                          .stride = rows > 1 ? x.stride(0) : cols,
+                          .codes = mutable_data<std::uint8_t>(codes),
+                          .scale = mutable_data<float>(scale),
+                          .stream = launch.stream,
+                      }));
 }
 
 std::tuple<Tensor, Tensor> quantize_fp8(const Tensor& x, Shape block, std::string_view element,

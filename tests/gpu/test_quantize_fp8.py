@@ -1,21 +1,14 @@
-"""The CUDA kernels against the CPU's. Needs a Hopper GPU: scripts/gpu.sh test."""
+"""quantize_fp8 on the GPU against the CPU's. Needs a Hopper GPU: scripts/gpu.sh test."""
 
 import pytest
 import torch
 
 import lowp  # noqa: F401 (loads the operators)
+from gpu_testing import assert_equal_codes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 quantize_fp8 = torch.ops.lowp.quantize_fp8
 ROW = [1, -1]
-
-
-def assert_equal_codes(got, expected):
-    """Bit-equal; NaN is any of its two codes."""
-    got, expected = got.cpu(), expected.cpu()
-    same = got.view(torch.uint8) == expected.view(torch.uint8)
-    both_nan = got.float().isnan() & expected.float().isnan()
-    assert bool((same | both_nan).all())
 
 
 def assert_equal_to_cpu(x):

@@ -1,0 +1,72 @@
+#include "ops/cuda/checks.h"
+
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+
+namespace lowp::ops {
+namespace {
+
+void* current_stream(const Tensor& x) {
+  void* stream = nullptr;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(x.get_device_index(), &stream));
+  return stream;
+}
+
+}  // namespace
+
+void check_cuda(const Argument& argument) {
+  if (argument.tensor.is_cuda()) return;
+  fail(argument.operation, concat({argument.name, " is not on the GPU"}), "a tensor elsewhere",
+       "a CUDA tensor, as x is");
+}
+
+void check_same_device(const Argument& argument, const Tensor& x) {
+  check_cuda(argument);
+  if (argument.tensor.get_device_index() == x.get_device_index()) return;
+  fail(argument.operation, concat({argument.name, " is on another GPU"}),
+       concat({"cuda:", std::to_string(argument.tensor.get_device_index())}),
+       concat({"cuda:", std::to_string(x.get_device_index()), ", as x is"}));
+}
+
+void check_cuda_dense(const Argument& argument, ScalarType dtype,
+                      std::initializer_list<std::int64_t> shape) {
+  check_cuda(argument);
+  check_dtype(argument, {dtype});
+  check_shape(argument, shape);
+  if (!argument.tensor.is_contiguous()) {
+    fail(argument.operation, concat({argument.name, " is not contiguous"}),
+         concat({"strides ", to_string(argument.tensor.strides())}), "a contiguous tensor");
+  }
+}
+
+kernels::Matrix check_cuda_matrix(const Argument& argument,
+                                  std::initializer_list<ScalarType> dtypes) {
+  check_cuda(argument);
+  check_dtype(argument, dtypes);
+  const Tensor& tensor = argument.tensor;
+  if (tensor.dim() != 2) {
+    fail(argument.operation, concat({argument.name, " is not a matrix"}), to_string(tensor.sizes()),
+         "two dimensions");
+  }
+  if (tensor.size(1) > 1 && tensor.stride(1) != 1) {
+    fail(argument.operation, concat({argument.name, " has strided columns"}),
+         concat({"strides ", to_string(tensor.strides())}),
+         "a last stride of 1: call contiguous() first");
+  }
+  const std::int64_t stride = tensor.size(0) > 1 ? tensor.stride(0) : tensor.size(1);
+  return {tensor.const_data_ptr(), to_dtype(tensor.scalar_type()), tensor.size(0), tensor.size(1),
+          stride};
+}
+
+Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape, ScalarType dtype) {
+  return torch::stable::new_empty(like, Shape(shape.begin(), shape.size()), dtype);
+}
+
+Launch::Launch(const Tensor& x) : guard(x.get_device_index()), stream(current_stream(x)) {}
+
+void check_launch(const char* operation, const char* error) {
+  if (error != nullptr) {
+    fail(operation, "the kernel could not be launched", error, "a GPU that it was built for");
+  }
+}
+
+}  // namespace lowp::ops

@@ -1,0 +1,35 @@
+// Checks of CUDA operands, beside those of ops/checks.h that look at dtype and shape alone, and the
+// stream that a kernel goes to.
+#pragma once
+
+#include <torch/csrc/stable/accelerator.h>
+
+#include "ops/checks.h"
+
+namespace lowp::ops {
+
+// On the GPU, and on that of `x` if one is given.
+void check_cuda(const Argument& argument);
+void check_same_device(const Argument& argument, const Tensor& x);
+
+// A dense operand: on the GPU, contiguous, with this dtype and shape.
+void check_cuda_dense(const Argument& argument, ScalarType dtype,
+                      std::initializer_list<std::int64_t> shape);
+
+// (rows, cols) on the GPU, of one of these dtypes, columns side by side; rows may be strided.
+kernels::Matrix check_cuda_matrix(const Argument& argument,
+                                  std::initializer_list<ScalarType> dtypes);
+
+Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape, ScalarType dtype);
+
+// While it lives, the device of `x` is the current one; `stream` is torch's current stream there.
+struct Launch {
+  explicit Launch(const Tensor& x);
+  torch::stable::accelerator::DeviceGuard guard;
+  void* stream;  // cudaStream_t
+};
+
+// A kernel's error text, nullptr for none.
+void check_launch(const char* operation, const char* error);
+
+}  // namespace lowp::ops

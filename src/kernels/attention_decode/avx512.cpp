@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "kernels/attention_decode/implementations.h"
-#include "kernels/linear_common/vector_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/runtime/exp_inl.h"
 
 namespace lowp::kernels {

@@ -1,5 +1,5 @@
 #include "kernels/gated_activation/implementations.h"
-#include "kernels/linear_common/vector_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/runtime/exp_inl.h"
 
 namespace lowp::kernels {

@@ -1,3 +1,4 @@
+#include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"
 

@@ -6,8 +6,9 @@
 
 #include <cstdint>
 
+#include "kernels/linear_common/avx512_vector_inl.h"
+#include "kernels/linear_common/elements_inl.h"
 #include "kernels/linear_common/tables.h"
-#include "kernels/linear_common/vector_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -100,26 +101,12 @@ inline void e4m3_scales(const std::uint8_t* codes, std::int64_t count, float* va
   }
 }
 
-// Scales or zeros, bf16 or fp32, from element `at` on.
-inline void parameters_to_fp32(const void* data, DType dtype, std::int64_t at, std::int64_t count,
-                               float* values) {
-  const Matrix row{data, dtype, 1, at + count, at + count};
+// values *= -codes
+inline void multiply_by_minus(const std::int8_t* codes, std::int64_t count, float* values) {
   for (std::int64_t i = 0; i < count; i += kLanes) {
-    _mm512_storeu_ps(values + i, load_lanes(row, 0, at + i, first_lanes(count - i)));
-  }
-}
-
-// Numbers of groups that lie as (N, groups): convert(at, count, values) makes `count` of them, from
-// element `at` on. All groups of several rows are one piece.
-template <class Convert>
-void convert_groups(std::int64_t groups, std::int64_t n, std::int64_t rows, std::int64_t group,
-                    std::int64_t count, float* values, const Convert& convert) {
-  if (count == groups) {
-    convert(n * groups, rows * groups, values);
-    return;
-  }
-  for (std::int64_t row = 0; row < rows; ++row) {
-    convert((n + row) * groups + group, count, values + row * count);
+    const __m512i ints = _mm512_cvtepi8_epi32(load_codes_16(codes + i, count - i));
+    const __m512 minus = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(), ints));
+    _mm512_storeu_ps(values + i, _mm512_mul_ps(minus, _mm512_loadu_ps(values + i)));
   }
 }
 
@@ -138,14 +125,6 @@ void store_fp32(std::int64_t count, std::int32_t* steps, const Get& get) {
   for (std::int64_t i = 0; i < count; i += 32) {
     const __m512i words = get(i, count - i);
     store_in_order(even_to_fp32(words), odd_to_fp32(words), steps + i);
-  }
-}
-
-// x of any dtype to fp32 steps.
-inline void matrix_to_fp32(const Matrix& x, std::int64_t row, std::int64_t k_begin,
-                           std::int64_t k_end, std::int32_t* steps) {
-  for (std::int64_t k = k_begin; k < k_end; k += kLanes) {
-    _mm512_storeu_ps(steps + k - k_begin, load_lanes(x, row, k, first_lanes(k_end - k)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/linear_common/decode_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/rows_inl.h"
+#include "kernels/linear_common/steps_inl.h"
 
 namespace lowp::kernels {
 namespace {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "kernels/linear_common/decode_inl.h"
+#include "kernels/linear_common/fp32_job_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/rows_inl.h"
+#include "kernels/linear_common/steps_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -68,26 +70,6 @@ struct Int8Codes : Fp32Sums {
     }
   }
 };
-
-// Without weights and scales.
-template <class Args>
-LinearJob job_of_matrix(const Args& args) {
-  LinearJob job{};
-  job.args = &args;
-  job.m = args.x.rows;
-  job.n = args.out.cols;
-  job.k = args.x.cols;
-  job.decode_x = [](const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
-                    std::int32_t* steps) {
-    matrix_to_fp32(static_cast<const Args*>(from)->x, row, k_begin, k_end, steps);
-  };
-  if (args.x.dtype == DType::kF32) job.x = args.x.data;
-  job.x_stride = args.x.stride * 4;
-  job.bias = args.bias;
-  job.out = args.out;
-  job.parallel = args.parallel;
-  return job;
-}
 
 template <class Format>
 void multiply(const LinearJob& job, const Format& format, const void* weight) {

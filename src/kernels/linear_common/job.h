@@ -12,7 +12,7 @@ namespace lowp::kernels {
 
 struct LinearJob {
   // Columns [k_begin, k_end) of a row as steps. A step is 4 bytes: one fp32, two bf16, two int16 or
-  // four int8 along K. Whole vectors are written: zeros up to the next multiple of 16 steps.
+  // four int8 along K. Whole vectors are written: zeros up to the next multiple of their lanes.
   using Decode = void (*)(const void* args, std::int64_t row, std::int64_t k_begin,
                           std::int64_t k_end, std::int32_t* steps);
   // values (rows, count): one number for each of the groups [group, group + count) of rows

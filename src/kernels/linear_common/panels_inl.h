@@ -1,30 +1,21 @@
-// The engine behind panels.h, a template on the multiplier. Internal linkage: each AVX-512 level
-// that includes it has its own copy.
+// The engine behind panels.h, a template on the multiplier. A file of one ISA level includes its
+// tile first (avx512_tile_inl.h, avx2_tile_inl.h); internal linkage, so each has its own copy.
 #pragma once
 
-#include <immintrin.h>
-
+#include <array>
 #include <cstring>
+#include <utility>
 
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_common/job.h"
-#include "kernels/linear_common/vector_inl.h"
 
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kTileRows = 8;     // rows of x in registers
-constexpr std::int64_t kTileVectors = 3;  // vectors of columns in registers: 24 accumulators
-constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
-constexpr std::int64_t kPanelSteps = 128;  // 24 KiB of decoded weight: stays in L1
-constexpr std::int64_t kBlockPanels = 4;   // panels that share one decoded block of x
-constexpr std::int64_t kBlockRows = 256;
 constexpr std::int64_t kBlockColumns = kBlockPanels * kPanelColumns;
 constexpr std::int64_t kMaxSegments = 16;  // pieces of a panel with one scale each
-// Smallest group that fits: 128 steps of one fp32 in 16 pieces, of two bf16 in groups of 16.
-static_assert(kPanelSteps / kMaxSegments == 8);
 
-// About 370 KiB of stack a thread; L2 holds it.
+// 370 KiB of stack a thread with AVX-512, 450 with AVX2; L2 holds it.
 struct PanelScratch {
   alignas(64) std::int32_t panel[kPanelSteps][kPanelColumns];
   alignas(64) std::int32_t decoded[kLanes][kPanelSteps];
@@ -35,40 +26,8 @@ struct PanelScratch {
   float x_sums[kMaxSegments][kBlockRows];
 };
 
-// Rows are dwords: transposed[j] holds dword j of each row.
-inline void transpose_16x16(const std::int32_t (*rows)[kPanelSteps], std::int64_t at,
-                            std::int32_t (*transposed)[kPanelColumns], std::int64_t column) {
-  __m512i a[16];
-  __m512i b[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) a[i] = _mm512_load_si512(rows[i] + at);
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    b[2 * i] = _mm512_unpacklo_epi32(a[2 * i], a[2 * i + 1]);
-    b[2 * i + 1] = _mm512_unpackhi_epi32(a[2 * i], a[2 * i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    a[4 * i] = _mm512_unpacklo_epi64(b[4 * i], b[4 * i + 2]);
-    a[4 * i + 1] = _mm512_unpackhi_epi64(b[4 * i], b[4 * i + 2]);
-    a[4 * i + 2] = _mm512_unpacklo_epi64(b[4 * i + 1], b[4 * i + 3]);
-    a[4 * i + 3] = _mm512_unpackhi_epi64(b[4 * i + 1], b[4 * i + 3]);
-  }
-  // a[4 * i + j]: rows 4i to 4i + 3, dwords j, 4 + j, 8 + j, 12 + j in the four 128-bit parts.
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const __m512i even_low = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
-    const __m512i odd_low = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xDD);
-    const __m512i even_high = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
-    const __m512i odd_high = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xDD);
-    _mm512_store_si512(transposed[j] + column, _mm512_shuffle_i32x4(even_low, even_high, 0x88));
-    _mm512_store_si512(transposed[4 + j] + column, _mm512_shuffle_i32x4(odd_low, odd_high, 0x88));
-    _mm512_store_si512(transposed[8 + j] + column, _mm512_shuffle_i32x4(even_low, even_high, 0xDD));
-    _mm512_store_si512(transposed[12 + j] + column, _mm512_shuffle_i32x4(odd_low, odd_high, 0xDD));
-  }
-}
-
-// Decodes columns [n, n + 48) of the product, that is rows of the weight, for K [k_begin, k_end).
+// Decodes columns [n, n + kPanelColumns) of the product, that is rows of the weight, for K
+// [k_begin, k_end).
 inline void fill_panel(const LinearJob& job, std::int64_t n, std::int64_t k_begin,
                        std::int64_t k_end, std::int64_t steps, PanelScratch& scratch) {
   for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
@@ -79,8 +38,8 @@ inline void fill_panel(const LinearJob& job, std::int64_t n, std::int64_t k_begi
     for (std::int64_t row = rows; row < kLanes; ++row) {
       std::memset(scratch.decoded[row], 0, sizeof(scratch.decoded[row]));
     }
-    for (std::int64_t step = 0; step < steps; step += 16) {
-      transpose_16x16(scratch.decoded, step, scratch.panel + step, first);
+    for (std::int64_t step = 0; step < steps; step += kLanes) {
+      transpose_square(scratch.decoded, step, scratch.panel + step, first);
     }
   }
 }
@@ -92,8 +51,8 @@ struct Segment {
   const std::int32_t (*panel)[kPanelColumns];
   std::int64_t steps;
   std::int32_t (*sums)[kBlockColumns];
-  const float* scales;         // (48), or nullptr
-  const float* zeros;          // (48), or nullptr
+  const float* scales;         // (kPanelColumns), or nullptr
+  const float* zeros;          // (kPanelColumns), or nullptr
   const float* x_sums;         // (kRows), with zeros
   const float* x_group_scale;  // rows x_groups apart, or nullptr
   std::int64_t x_groups;
@@ -106,26 +65,24 @@ inline void add_row(const Segment& segment, int row, const typename Multiplier::
 #pragma GCC unroll 3
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Multiplier::kInteger) {
-      const __m512i sum = _mm512_load_si512(sums + v * kLanes);
-      _mm512_store_si512(sums + v * kLanes,
-                         _mm512_add_epi32(sum, reinterpret_cast<__m512i>(partial[v])));
+      const Ints sum = load_ints(sums + v * kLanes);
+      store_ints(sums + v * kLanes, add(sum, reinterpret_cast<Ints>(partial[v])));
     } else {
-      __m512 sum = _mm512_load_ps(sums + v * kLanes);
+      Floats sum = load_floats(sums + v * kLanes);
       if (segment.scales == nullptr) {
-        sum = _mm512_add_ps(sum, partial[v]);
+        sum = add(sum, partial[v]);
       } else {
-        __m512 scale = _mm512_load_ps(segment.scales + v * kLanes);
+        Floats scale = load_floats(segment.scales + v * kLanes);
         if (segment.x_group_scale != nullptr) {
-          scale =
-              _mm512_mul_ps(scale, _mm512_set1_ps(segment.x_group_scale[row * segment.x_groups]));
+          scale = multiply(scale, broadcast(segment.x_group_scale[row * segment.x_groups]));
         }
-        sum = _mm512_fmadd_ps(partial[v], scale, sum);
+        sum = multiply_add(partial[v], scale, sum);
         if (segment.zeros != nullptr) {
-          sum = _mm512_fmadd_ps(_mm512_load_ps(segment.zeros + v * kLanes),
-                                _mm512_set1_ps(segment.x_sums[row]), sum);
+          sum = multiply_add(load_floats(segment.zeros + v * kLanes),
+                             broadcast(segment.x_sums[row]), sum);
         }
       }
-      _mm512_store_ps(sums + v * kLanes, sum);
+      store_floats(sums + v * kLanes, sum);
     }
   }
 }
@@ -142,17 +99,17 @@ void multiply_tile(const Segment& segment) {
   const std::int64_t stride = segment.x_stride;
   const std::int32_t* panel = segment.panel[0];
   for (std::int64_t step = 0; step < segment.steps; ++step) {
-    __m512i weight[kVectors];
+    Ints weight[kVectors];
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) weight[v] = _mm512_load_si512(panel + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(panel + v * kLanes);
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       std::int32_t dword;
       std::memcpy(&dword, x + row * stride, sizeof(dword));
-      const __m512i broadcast = _mm512_set1_epi32(dword);
+      const Ints everywhere = broadcast(dword);
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
-        sum[row][v] = Multiplier::multiply_add(sum[row][v], broadcast, weight[v]);
+        sum[row][v] = Multiplier::multiply_add(sum[row][v], everywhere, weight[v]);
       }
     }
     x += sizeof(std::int32_t);
@@ -162,21 +119,22 @@ void multiply_tile(const Segment& segment) {
   for (int row = 0; row < kRows; ++row) add_row<Multiplier, kVectors>(segment, row, sum[row]);
 }
 
-template <class Multiplier>
 using MultiplyTile = void (*)(const Segment&);
 
+// By the number of rows, less one.
 template <class Multiplier, int kVectors>
-constexpr MultiplyTile<Multiplier> kMultiplyTile[kTileRows] = {
-    multiply_tile<Multiplier, 1, kVectors>, multiply_tile<Multiplier, 2, kVectors>,
-    multiply_tile<Multiplier, 3, kVectors>, multiply_tile<Multiplier, 4, kVectors>,
-    multiply_tile<Multiplier, 5, kVectors>, multiply_tile<Multiplier, 6, kVectors>,
-    multiply_tile<Multiplier, 7, kVectors>, multiply_tile<Multiplier, 8, kVectors>};
+constexpr auto kMultiplyTile = []<int... kRow>(std::integer_sequence<int, kRow...>) {
+  return std::array<MultiplyTile, kTileRows>{multiply_tile<Multiplier, kRow + 1, kVectors>...};
+}
+(std::make_integer_sequence<int, kTileRows>{});
 
 template <class Multiplier>
-MultiplyTile<Multiplier> choose_tile(std::int64_t rows, std::int64_t columns) {
-  if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[rows - 1];
-  if (columns > kLanes) return kMultiplyTile<Multiplier, 2>[rows - 1];
-  return kMultiplyTile<Multiplier, 1>[rows - 1];
+MultiplyTile choose_tile(std::int64_t rows, std::int64_t columns) {
+  const auto row = static_cast<std::size_t>(rows - 1);
+  if constexpr (kTileVectors == 3) {
+    if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[row];
+  }
+  return columns > kLanes ? kMultiplyTile<Multiplier, 2>[row] : kMultiplyTile<Multiplier, 1>[row];
 }
 
 // A block of the product: rows [m, m + rows) and columns [n, n + columns), and one range of K.
@@ -209,13 +167,12 @@ std::int64_t split(const LinearJob& job, KRange range, KRange* pieces) {
 }
 
 inline float sum_of_steps(const std::int32_t* steps, std::int64_t count,
-                          __m512 (*add)(__m512, __m512i)) {
-  __m512 sum = _mm512_setzero_ps();
+                          Floats (*add_elements)(Floats, Ints)) {
+  Floats sum = broadcast(0.0F);
   for (std::int64_t step = 0; step < count; step += kLanes) {
-    const __mmask16 mask = first_lanes(count - step);
-    sum = add(sum, _mm512_maskz_loadu_epi32(mask, steps + step));
+    sum = add_elements(sum, load_ints(steps + step, first_lanes(count - step)));
   }
-  return _mm512_reduce_add_ps(sum);
+  return sum_of_lanes(sum);
 }
 
 // values[i][column]: of group `group` + i and row n + column of the weight.
@@ -320,18 +277,19 @@ void multiply_panels(const LinearJob& job) {
   if (job.m == 0 || job.n == 0) return;
   const std::int64_t panels = ceil_div(job.n, kPanelColumns);
   const std::int64_t row_blocks = ceil_div(job.m, kBlockRows);
-  const std::int64_t panel_macs = smaller(job.m, kBlockRows) * kPanelColumns * (job.k + 1);
+  const std::int64_t block_rows = ceil_div(ceil_div(job.m, row_blocks), kTileRows) * kTileRows;
+  const std::int64_t panel_macs = block_rows * kPanelColumns * (job.k + 1);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 10 us
   parallel_for(job.parallel, panels * row_blocks, ceil_div(kWorthAThread, panel_macs),
                [&](std::int64_t begin, std::int64_t end) {
                  PanelScratch scratch;
                  while (begin < end) {
-                   const std::int64_t row = begin / panels * kBlockRows;
+                   const std::int64_t row = begin / panels * block_rows;
                    const std::int64_t panel = begin % panels;
                    const std::int64_t count =
                        smaller(smaller(kBlockPanels, end - begin), panels - panel);
                    const std::int64_t n = panel * kPanelColumns;
-                   const PanelBlock block{row, smaller(kBlockRows, job.m - row), n,
+                   const PanelBlock block{row, smaller(block_rows, job.m - row), n,
                                           smaller(count * kPanelColumns, job.n - n)};
                    multiply_block<Multiplier>(job, block, scratch);
                    begin += count;

@@ -16,9 +16,9 @@
 
 #include <utility>
 
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_common/job.h"
-#include "kernels/linear_common/vector_inl.h"
 
 namespace lowp::kernels {
 namespace {

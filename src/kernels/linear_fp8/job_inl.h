@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "kernels/linear_common/job.h"
-#include "kernels/linear_common/steps_inl.h"
 #include "kernels/linear_fp8/linear_fp8.h"
 
 namespace lowp::kernels {

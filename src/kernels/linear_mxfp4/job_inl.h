@@ -1,7 +1,6 @@
 #pragma once
 
 #include "kernels/linear_common/job.h"
-#include "kernels/linear_common/steps_inl.h"
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
 
 namespace lowp::kernels {

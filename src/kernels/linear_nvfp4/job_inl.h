@@ -1,7 +1,6 @@
 #pragma once
 
 #include "kernels/linear_common/job.h"
-#include "kernels/linear_common/steps_inl.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 
 namespace lowp::kernels {

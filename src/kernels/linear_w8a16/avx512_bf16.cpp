@@ -1,5 +1,6 @@
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
 #include "kernels/linear_w8a16/implementations.h"
+#include "kernels/linear_w8a16/job_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -16,27 +17,12 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   });
 }
 
-void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                  std::int64_t count, float* values) {
-  const auto& args = *static_cast<const LinearW8A16Args*>(from);
-  convert_groups(args.x.cols / args.group_size, n, rows, group, count, values,
-                 [&](std::int64_t at, std::int64_t length, float* to) {
-                   parameters_to_fp32(args.scale, DType::kF32, at, length, to);
-                 });
-}
-
 }  // namespace
 
 void linear_w8a16_avx512_bf16(const LinearW8A16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
-  if (args.group_size < args.x.cols) {
-    job.group = args.group_size;
-    job.group_scales = group_scales;
-  } else {
-    job.column_scale = args.scale;
-    job.column_scale_stride = 1;
-  }
+  set_scales(args, job);
   linear_panels_avx512_bf16(job);
 }
 

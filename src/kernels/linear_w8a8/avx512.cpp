@@ -1,4 +1,5 @@
 // Without VNNI: codes widened to int16, whose products vpmaddwd adds in pairs to int32, exactly.
+#include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/decode_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
@@ -8,7 +9,7 @@ namespace lowp::kernels {
 namespace {
 
 struct Int16Pairs {
-  using Sum = Int32x16;
+  using Sum = Int32s;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 2;
 

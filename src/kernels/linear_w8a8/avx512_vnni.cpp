@@ -1,5 +1,6 @@
 // vpdpbusd takes x unsigned: its codes get an offset of 128, which the row sums of the weight take
 // off again. All sums wrap in int32, so the result is exact.
+#include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/decode_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
@@ -15,7 +16,7 @@ constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two con
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 
 struct Int8Quads {
-  using Sum = Int32x16;
+  using Sum = Int32s;
   static constexpr bool kInteger = true;
   static constexpr std::int64_t kPerStep = 4;
 
@@ -55,7 +56,7 @@ struct RowScratch {
 };
 
 // Lane i of the result: the whole of vector i, int32.
-__m128i sum_of_each(const Int32x16* v) {
+__m128i sum_of_each(const Int32s* v) {
   const auto part = [v](int i) { return reinterpret_cast<__m512i>(v[i]); };
   const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(part(0), part(1)),
                                       _mm512_unpackhi_epi32(part(0), part(1)));
@@ -73,11 +74,11 @@ __m128i sum_of_each(const Int32x16* v) {
 template <int kX>
 void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::int64_t begin,
               std::int64_t end, RowScratch& scratch) {
-  Int32x16 sums[kX][kWeightRows] = {};
+  Int32s sums[kX][kWeightRows] = {};
   const std::int64_t count = smaller(kWeightRows, args.n - n);
   for (std::int64_t row = 0; row < count; ++row) {
     const std::int8_t* codes = args.weight + (n + row) * args.k + begin;
-    Int32x16 sum[kX] = {};
+    Int32s sum[kX] = {};
     const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
       const __m512i weight = load_64(codes + k, left);
 #pragma GCC unroll 4

@@ -1,7 +1,7 @@
 // Two passes over a row that stays in L1: squares, then the product.
 #include <cmath>
 
-#include "kernels/linear_common/vector_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/rms_norm/implementations.h"
 
 namespace lowp::kernels {

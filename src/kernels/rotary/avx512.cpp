@@ -1,7 +1,7 @@
 // A head of one token is a vector or two a half: it is read twice where it has a norm, else once.
 #include <cmath>
 
-#include "kernels/linear_common/vector_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/rotary/implementations.h"
 
 namespace lowp::kernels {

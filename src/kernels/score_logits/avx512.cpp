@@ -1,7 +1,7 @@
 // Two passes over a row: the largest logits, then the sums. Nothing is stored in between.
 #include <cmath>
 
-#include "kernels/linear_common/vector_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
 #include "kernels/runtime/exp_inl.h"
 #include "kernels/score_logits/implementations.h"
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "kernels/linear_common/sizes_inl.h"
 #include "kernels/runtime/matrix.h"
 
 namespace lowp::kernels {
@@ -13,12 +14,13 @@ namespace {
 
 constexpr std::int64_t kLanes = 16;
 
+using Floats = __m512;
+using Ints = __m512i;
+using Lanes = __mmask16;
+
 // Sums of integer products. In arrays of __m512i, whose lanes are 64 bits to the compiler, they
 // would be stored after every step.
-using Int32x16 = std::int32_t __attribute__((vector_size(64)));
-
-inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+using Int32s = std::int32_t __attribute__((vector_size(64)));
 
 // The first `count` lanes, all of them from 16 on, none below 1.
 inline __mmask16 first_lanes(std::int64_t count) {
@@ -36,6 +38,31 @@ inline __mmask64 first_64_lanes(std::int64_t count) {
   return count <= 0 ? 0ULL : (1ULL << count) - 1ULL;
 }
 
+// What sources for all vector widths are written with; avx2_vector_inl.h has the same names.
+inline Floats load_floats(const void* values) { return _mm512_loadu_ps(values); }
+inline Floats load_floats(const float* values, Lanes lanes) {
+  return _mm512_maskz_loadu_ps(lanes, values);
+}
+inline void store_floats(void* to, Floats values) { _mm512_storeu_ps(to, values); }
+inline Ints load_ints(const void* values) { return _mm512_loadu_si512(values); }
+inline Ints load_ints(const std::int32_t* values, Lanes lanes) {
+  return _mm512_maskz_loadu_epi32(lanes, values);
+}
+inline void store_ints(void* to, Ints values) { _mm512_storeu_si512(to, values); }
+inline Floats broadcast(float value) { return _mm512_set1_ps(value); }
+inline Ints broadcast(std::int32_t value) { return _mm512_set1_epi32(value); }
+inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+inline Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+inline Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+inline Floats multiply_subtract(Floats a, Floats b, Floats c) { return _mm512_fmsub_ps(a, b, c); }
+inline float sum_of_lanes(Floats values) { return _mm512_reduce_add_ps(values); }
+inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+inline Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+inline Ints multiply(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
+inline Floats to_floats(Ints values) { return _mm512_cvtepi32_ps(values); }
+
 inline __m512 bf16_to_fp32(__m256i codes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16));
 }
@@ -50,7 +77,7 @@ inline __m256i fp32_to_bf16(__m512 values) {
   return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
 }
 
-inline __m512 load_lanes(const Matrix& matrix, std::int64_t row, std::int64_t col, __mmask16 mask) {
+inline Floats load_lanes(const Matrix& matrix, std::int64_t row, std::int64_t col, Lanes mask) {
   const std::int64_t at = row * matrix.stride + col;
   if (matrix.dtype == DType::kF32) {
     return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(matrix.data) + at);
@@ -60,8 +87,8 @@ inline __m512 load_lanes(const Matrix& matrix, std::int64_t row, std::int64_t co
   return matrix.dtype == DType::kBF16 ? bf16_to_fp32(codes) : _mm512_cvtph_ps(codes);
 }
 
-inline void store_lanes(const MutableMatrix& matrix, std::int64_t row, std::int64_t col,
-                        __mmask16 mask, __m512 values) {
+inline void store_lanes(const MutableMatrix& matrix, std::int64_t row, std::int64_t col, Lanes mask,
+                        Floats values) {
   const std::int64_t at = row * matrix.stride + col;
   if (matrix.dtype == DType::kF32) {
     _mm512_mask_storeu_ps(static_cast<float*>(matrix.data) + at, mask, values);

@@ -18,9 +18,10 @@ const char* refuse_unless_bf16(const LinearW4A16Args& args) {
   return refuse_groups(args);
 }
 
-constexpr std::array<Implementation<LinearW4A16Args>, 3> kList{{
+constexpr std::array<Implementation<LinearW4A16Args>, 4> kList{{
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_w4a16_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_w4a16_avx512},
+    {"avx2", Isa::kAvx2, refuse_groups, linear_w4a16_avx2},
     {"reference", Isa::kScalar, never, linear_w4a16_reference},
 }};
 

@@ -7,9 +7,10 @@ namespace {
 
 const char* never(const LinearW8A8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearW8A8Args>, 3> kList{{
+constexpr std::array<Implementation<LinearW8A8Args>, 4> kList{{
     {"avx512_vnni", Isa::kAvx512Vnni, never, linear_w8a8_avx512_vnni},
     {"avx512", Isa::kAvx512, never, linear_w8a8_avx512},
+    {"avx2", Isa::kAvx2, never, linear_w8a8_avx2},
     {"reference", Isa::kScalar, never, linear_w8a8_reference},
 }};
 

@@ -1,0 +1,45 @@
+// The size of panels_inl.h's tile and what it needs beyond avx2_vector_inl.h, for level avx2.
+#pragma once
+
+#include "kernels/linear_common/avx2_vector_inl.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr std::int64_t kTileRows = 6;      // rows of x in registers
+constexpr std::int64_t kTileVectors = 2;   // vectors of columns in registers: 12 accumulators
+constexpr std::int64_t kPanelSteps = 256;  // 16 KiB of decoded weight: stays in L1
+constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
+constexpr std::int64_t kBlockRows = 264;
+constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
+
+// Rows are dwords: transposed[j] holds dword j of each row.
+inline void transpose_square(const std::int32_t (*rows)[kPanelSteps], std::int64_t at,
+                             std::int32_t (*transposed)[kPanelColumns], std::int64_t column) {
+  // Halves of rows i and i + 4 in one vector: what is left is four by four within its 128 bits.
+  const auto halves = [rows](std::int64_t i, std::int64_t from) {
+    const auto part = [from](const std::int32_t* row) {
+      return _mm_load_ps(reinterpret_cast<const float*>(row + from));
+    };
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(part(rows[i])), part(rows[i + 4]), 1);
+  };
+#pragma GCC unroll 2
+  for (std::int64_t first = 0; first < 8; first += 4) {
+    const __m256 a = halves(0, at + first), b = halves(1, at + first);
+    const __m256 c = halves(2, at + first), d = halves(3, at + first);
+    const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+    const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+    const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+    const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+    const auto store = [&](std::int64_t j, __m256d values) {
+      store_floats(transposed[first + j] + column, _mm256_castpd_ps(values));
+    };
+    store(0, _mm256_unpacklo_pd(ab_low, cd_low));
+    store(1, _mm256_unpackhi_pd(ab_low, cd_low));
+    store(2, _mm256_unpacklo_pd(ab_high, cd_high));
+    store(3, _mm256_unpackhi_pd(ab_high, cd_high));
+  }
+}
+
+}  // namespace
+}  // namespace lowp::kernels

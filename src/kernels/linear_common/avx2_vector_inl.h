@@ -68,6 +68,45 @@ inline Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
 inline Ints multiply(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
 inline Floats to_floats(Ints values) { return _mm256_cvtepi32_ps(values); }
 
+// The second operand where one is NaN.
+inline Floats max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+inline Floats min(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+inline Floats nearest_integer(Floats x) {
+  return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+// x * 2^n, n an integer of at most 8 bits and a sign: two factors, so that each is a normal number.
+inline Floats multiply_by_power(Floats x, Floats n) {
+  const Ints power = _mm256_cvtps_epi32(n);
+  const Ints half = _mm256_srai_epi32(power, 1);
+  const auto factor = [](Ints exponent) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(add(exponent, broadcast(127)), 23));
+  };
+  return multiply(multiply(x, factor(half)), factor(subtract(power, half)));
+}
+inline Floats select(Lanes lanes, Floats yes, Floats no) {
+  return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(dword_mask(lanes)));
+}
+
+// Lanes that a comparison chose.
+struct Mask {
+  Ints bits;
+};
+// Those of `lanes` where a is above b or one is NaN.
+inline Mask not_at_most(Lanes lanes, Floats a, Floats b) {
+  const Ints above = _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_NLE_UQ));
+  return {_mm256_and_si256(above, dword_mask(lanes))};
+}
+inline Floats select(Mask mask, Floats yes, Floats no) {
+  return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(mask.bits));
+}
+inline Ints select(Mask mask, Ints yes, Ints no) { return _mm256_blendv_epi8(no, yes, mask.bits); }
+
+inline float max_of_lanes(Floats values) {
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 inline float sum_of_lanes(Floats values) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

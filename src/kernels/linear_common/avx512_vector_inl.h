@@ -57,7 +57,24 @@ inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 inline Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
 inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 inline Floats multiply_subtract(Floats a, Floats b, Floats c) { return _mm512_fmsub_ps(a, b, c); }
+// The second operand where one is NaN.
+inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+inline Floats nearest_integer(Floats x) {
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+// x * 2^n, n an integer of at most 8 bits and a sign.
+inline Floats multiply_by_power(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 inline float sum_of_lanes(Floats values) { return _mm512_reduce_add_ps(values); }
+inline float max_of_lanes(Floats values) { return _mm512_reduce_max_ps(values); }
+inline Floats select(Lanes lanes, Floats yes, Floats no) {
+  return _mm512_mask_mov_ps(no, lanes, yes);
+}
+inline Ints select(Lanes lanes, Ints yes, Ints no) { return _mm512_mask_mov_epi32(no, lanes, yes); }
+// Those of `lanes` where a is above b or one is NaN.
+inline Lanes not_at_most(Lanes lanes, Floats a, Floats b) {
+  return _mm512_mask_cmp_ps_mask(lanes, a, b, _CMP_NLE_UQ);
+}
 inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 inline Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
 inline Ints multiply(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }

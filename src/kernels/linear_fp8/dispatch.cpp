@@ -17,9 +17,10 @@ const char* refuse_groups(const LinearFp8Args& args) {
   return group % 2 != 0 || group < 16 ? "groups of an odd length or shorter than 16" : nullptr;
 }
 
-constexpr std::array<Implementation<LinearFp8Args>, 3> kList{{
+constexpr std::array<Implementation<LinearFp8Args>, 4> kList{{
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_groups, linear_fp8_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_avx512},
+    {"avx2", Isa::kAvx2, refuse_groups, linear_fp8_avx2},
     {"reference", Isa::kScalar, never, linear_fp8_reference},
 }};
 

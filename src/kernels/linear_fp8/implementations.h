@@ -6,6 +6,7 @@ namespace lowp::kernels {
 
 void linear_fp8_avx512_bf16(const LinearFp8Args& args);
 void linear_fp8_avx512(const LinearFp8Args& args);
+void linear_fp8_avx2(const LinearFp8Args& args);
 void linear_fp8_reference(const LinearFp8Args& args);
 
 }  // namespace lowp::kernels

@@ -17,9 +17,10 @@ const char* refuse_unless_bf16(const LinearFp8WeightOnlyArgs& args) {
   return args.x.dtype == DType::kBF16 ? refuse_groups(args) : "x is not bf16";
 }
 
-constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 3> kList{{
+constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 4> kList{{
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_fp8_weight_only_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_weight_only_avx512},
+    {"avx2", Isa::kAvx2, refuse_groups, linear_fp8_weight_only_avx2},
     {"reference", Isa::kScalar, never, linear_fp8_weight_only_reference},
 }};
 

@@ -11,9 +11,10 @@ const char* refuse_unless_bf16(const LinearMxfp4Args& args) {
   return args.x.dtype == DType::kBF16 ? nullptr : "x is not bf16";
 }
 
-constexpr std::array<Implementation<LinearMxfp4Args>, 3> kList{{
+constexpr std::array<Implementation<LinearMxfp4Args>, 4> kList{{
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_mxfp4_avx512_bf16},
     {"avx512", Isa::kAvx512, never, linear_mxfp4_avx512},
+    {"avx2", Isa::kAvx2, never, linear_mxfp4_avx2},
     {"reference", Isa::kScalar, never, linear_mxfp4_reference},
 }};
 

@@ -7,9 +7,10 @@ namespace {
 
 const char* never(const LinearMxfp8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearMxfp8Args>, 3> kList{{
+constexpr std::array<Implementation<LinearMxfp8Args>, 4> kList{{
     {"avx512_bf16", Isa::kAvx512Bf16, never, linear_mxfp8_avx512_bf16},
     {"avx512", Isa::kAvx512, never, linear_mxfp8_avx512},
+    {"avx2", Isa::kAvx2, never, linear_mxfp8_avx2},
     {"reference", Isa::kScalar, never, linear_mxfp8_reference},
 }};
 

@@ -13,8 +13,9 @@ const char* refuse_odd_heads(const AttentionDecodeArgs& args) {
   return nullptr;
 }
 
-constexpr std::array<Implementation<AttentionDecodeArgs>, 2> kList{{
+constexpr std::array<Implementation<AttentionDecodeArgs>, 3> kList{{
     {"avx512", Isa::kAvx512, refuse_odd_heads, attention_decode_avx512},
+    {"avx2", Isa::kAvx2, refuse_odd_heads, attention_decode_avx2},
     {"reference", Isa::kScalar, never, attention_decode_reference},
 }};
 

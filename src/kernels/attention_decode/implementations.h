@@ -5,9 +5,10 @@
 namespace lowp::kernels {
 
 void attention_decode_avx512(const AttentionDecodeArgs& args);
+void attention_decode_avx2(const AttentionDecodeArgs& args);
 void attention_decode_reference(const AttentionDecodeArgs& args);
 
-// What the AVX-512 implementation keeps of one head in registers.
+// What the vector implementations are made for.
 inline constexpr std::int64_t kLargestHeadDim = 256;
 
 }  // namespace lowp::kernels

@@ -7,8 +7,9 @@ namespace {
 
 const char* never(const GatedActivationArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<GatedActivationArgs>, 2> kList{{
+constexpr std::array<Implementation<GatedActivationArgs>, 3> kList{{
     {"avx512", Isa::kAvx512, never, gated_activation_avx512},
+    {"avx2", Isa::kAvx2, never, gated_activation_avx2},
     {"reference", Isa::kScalar, never, gated_activation_reference},
 }};
 

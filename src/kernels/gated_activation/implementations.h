@@ -5,6 +5,7 @@
 namespace lowp::kernels {
 
 void gated_activation_avx512(const GatedActivationArgs& args);
+void gated_activation_avx2(const GatedActivationArgs& args);
 void gated_activation_reference(const GatedActivationArgs& args);
 
 // 2 sqrt(2 / pi) and the cubic term's factor, of kGeluTanh.

@@ -7,8 +7,9 @@ namespace {
 
 const char* never(const RmsNormArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<RmsNormArgs>, 2> kList{{
+constexpr std::array<Implementation<RmsNormArgs>, 3> kList{{
     {"avx512", Isa::kAvx512, never, rms_norm_avx512},
+    {"avx2", Isa::kAvx2, never, rms_norm_avx2},
     {"reference", Isa::kScalar, never, rms_norm_reference},
 }};
 

@@ -7,8 +7,9 @@ namespace {
 
 const char* never(const RotaryArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<RotaryArgs>, 2> kList{{
+constexpr std::array<Implementation<RotaryArgs>, 3> kList{{
     {"avx512", Isa::kAvx512, never, rotary_avx512},
+    {"avx2", Isa::kAvx2, never, rotary_avx2},
     {"reference", Isa::kScalar, never, rotary_reference},
 }};
 

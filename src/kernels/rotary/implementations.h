@@ -5,6 +5,7 @@
 namespace lowp::kernels {
 
 void rotary_avx512(const RotaryArgs& args);
+void rotary_avx2(const RotaryArgs& args);
 void rotary_reference(const RotaryArgs& args);
 
 // One head of every token: a matrix (T, D). Static: each ISA level keeps its own copy.

@@ -7,8 +7,9 @@ namespace {
 
 const char* never(const ScoreLogitsArgs&) { return nullptr; }
 
-constexpr std::array<Implementation<ScoreLogitsArgs>, 2> kList{{
+constexpr std::array<Implementation<ScoreLogitsArgs>, 3> kList{{
     {"avx512", Isa::kAvx512, never, score_logits_avx512},
+    {"avx2", Isa::kAvx2, never, score_logits_avx2},
     {"reference", Isa::kScalar, never, score_logits_reference},
 }};
 

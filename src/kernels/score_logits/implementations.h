@@ -5,6 +5,7 @@
 namespace lowp::kernels {
 
 void score_logits_avx512(const ScoreLogitsArgs& args);
+void score_logits_avx2(const ScoreLogitsArgs& args);
 void score_logits_reference(const ScoreLogitsArgs& args);
 
 }  // namespace lowp::kernels

@@ -8,6 +8,7 @@ namespace {
 struct Fp32Elements {
   using Sum = __m256;
   static constexpr bool kInteger = false;
+  static constexpr bool kHoldsScaled = true;
   static constexpr std::int64_t kPerStep = 1;
 
   static __m256 multiply_add(__m256 sum, __m256i x, __m256i weight) {

@@ -8,6 +8,7 @@ namespace {
 struct Bf16Pairs {
   using Sum = __m512;
   static constexpr bool kInteger = false;
+  static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 2;
 
   static __m512 multiply_add(__m512 sum, __m512i x, __m512i weight) {

@@ -150,6 +150,13 @@ struct KRange {
   std::int64_t end;
 };
 
+// Whether elements are multiplied by their scales before the product, which numerics 8 asks for
+// where x has none: the multiplier's elements must hold the result.
+template <class Multiplier>
+bool scales_go_into_panel(const LinearJob& job) {
+  return Multiplier::kHoldsScaled && job.group_scales != nullptr && job.x_group_scale == nullptr;
+}
+
 // The pieces of `range` that lie in one group each.
 template <class Multiplier>
 std::int64_t split(const LinearJob& job, KRange range, KRange* pieces) {
@@ -186,6 +193,21 @@ inline void fill_group_values(const LinearJob& job, LinearJob::GroupValues get, 
   }
 }
 
+// In place: elements of pieces of one group each, times its scale, plus its zero.
+inline void scale_panel(KRange range, const KRange* pieces, std::int64_t count, bool zeros,
+                        PanelScratch& scratch) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t v = 0; v < kTileVectors; ++v) {
+      const Floats scale = load_floats(scratch.scales[i] + v * kLanes);
+      const Floats zero = zeros ? load_floats(scratch.zeros[i] + v * kLanes) : broadcast(0.0F);
+      for (std::int64_t k = pieces[i].begin - range.begin; k < pieces[i].end - range.begin; ++k) {
+        std::int32_t* elements = scratch.panel[k] + v * kLanes;
+        store_floats(elements, multiply_add(load_floats(elements), scale, zero));
+      }
+    }
+  }
+}
+
 template <class Multiplier>
 void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t panel_n,
                     const char* x, std::int64_t x_stride, KRange range, const KRange* pieces,
@@ -199,26 +221,30 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
       fill_group_values(job, job.group_zeros, panel_n, columns, group, count, scratch.zeros);
     }
   }
+  const bool in_panel = scales_go_into_panel<Multiplier>(job);
+  if (in_panel) scale_panel(range, pieces, count, job.group_zeros != nullptr, scratch);
+  const KRange* segments = in_panel ? &range : pieces;
+  const std::int64_t segment_count = in_panel ? 1 : count;
   for (std::int64_t row = 0; row < block.rows; row += kTileRows) {
     const std::int64_t rows = smaller(kTileRows, block.rows - row);
     const auto tile = choose_tile<Multiplier>(rows, columns);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t step = (pieces[i].begin - range.begin) / Multiplier::kPerStep;
+    for (std::int64_t i = 0; i < segment_count; ++i) {
+      const std::int64_t step = (segments[i].begin - range.begin) / Multiplier::kPerStep;
       Segment segment{};
       segment.x = x + row * x_stride + step * 4;
       segment.x_stride = x_stride;
       segment.panel = scratch.panel + step;
-      segment.steps = ceil_div(pieces[i].end - pieces[i].begin, Multiplier::kPerStep);
+      segment.steps = ceil_div(segments[i].end - segments[i].begin, Multiplier::kPerStep);
       segment.sums =
           reinterpret_cast<std::int32_t(*)[kBlockColumns]>(scratch.sums[row] + (panel_n - block.n));
-      if (job.group_scales != nullptr) segment.scales = scratch.scales[i];
-      if (job.group_zeros != nullptr) {
+      if (job.group_scales != nullptr && !in_panel) segment.scales = scratch.scales[i];
+      if (job.group_zeros != nullptr && !in_panel) {
         segment.zeros = scratch.zeros[i];
         segment.x_sums = scratch.x_sums[i] + row;
       }
       if (job.x_group_scale != nullptr) {
         segment.x_group_scale =
-            job.x_group_scale + (block.m + row) * x_groups + pieces[i].begin / job.group;
+            job.x_group_scale + (block.m + row) * x_groups + segments[i].begin / job.group;
         segment.x_groups = x_groups;
       }
       tile(segment);
@@ -240,7 +266,8 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
 
     // x as it is, unless a step would reach over the end of a row or sums of x are needed.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
-    const bool direct = job.x != nullptr && whole && job.group_zeros == nullptr;
+    const bool sums_x = job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job);
+    const bool direct = job.x != nullptr && whole && !sums_x;
     const char* x = reinterpret_cast<const char*>(scratch.x);
     std::int64_t x_stride = sizeof(scratch.x[0]);
     if (direct) {
@@ -252,7 +279,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       }
     }
     if constexpr (!Multiplier::kInteger) {
-      for (std::int64_t i = 0; i < count && job.group_zeros != nullptr; ++i) {
+      for (std::int64_t i = 0; i < count && sums_x; ++i) {
         const std::int64_t first = (pieces[i].begin - range.begin) / Multiplier::kPerStep;
         const std::int64_t length = ceil_div(pieces[i].end - pieces[i].begin, Multiplier::kPerStep);
         for (std::int64_t row = 0; row < block.rows; ++row) {

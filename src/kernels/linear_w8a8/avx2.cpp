@@ -12,6 +12,7 @@ namespace {
 struct Int16Pairs {
   using Sum = Int32s;
   static constexpr bool kInteger = true;
+  static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 2;
 
   static Sum multiply_add(Sum sum, Ints x, Ints weight) {

@@ -18,6 +18,7 @@ constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 struct Int8Quads {
   using Sum = Int32s;
   static constexpr bool kInteger = true;
+  static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 4;
 
   static Sum multiply_add(Sum sum, __m512i x, __m512i weight) {

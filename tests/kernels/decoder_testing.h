@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "guarded.h"
 #include "kernels/runtime/dispatch.h"
 #include "kernels/runtime/element.h"
 #include "kernels/runtime/matrix.h"
@@ -21,7 +22,8 @@ void PrintTo(const Implementation<Args>& implementation, std::ostream* out) {
   *out << implementation.name;
 }
 
-// A matrix of any dtype with `padding` elements after each row, which must keep their value.
+// A matrix of any dtype with `padding` elements after each row, which must keep their value. Ends
+// at a guard page.
 class Buffer {
  public:
   Buffer(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t padding = 0)
@@ -29,10 +31,10 @@ class Buffer {
         rows_(rows),
         cols_(cols),
         stride_(cols + padding),
-        data_(rows * stride_ * 4 + 64, 0x5A) {}
+        data_(rows * stride_ * (bits(dtype) / 8) + first(), 0x5A) {}
 
   // Misaligned by two bytes, where the dtype allows it.
-  void* data() { return data_.data() + (dtype_ == DType::kF32 ? 0 : 2); }
+  void* data() { return data_.data() + first(); }
   Matrix matrix() { return {data(), dtype_, rows_, cols_, stride_}; }
   MutableMatrix mutable_matrix() { return {data(), dtype_, rows_, cols_, stride_}; }
 
@@ -61,9 +63,11 @@ class Buffer {
   }
 
  private:
+  std::int64_t first() const { return dtype_ == DType::kF32 ? 0 : 2; }
+
   DType dtype_;
   std::int64_t rows_, cols_, stride_;
-  std::vector<std::uint8_t> data_;
+  Guarded<std::uint8_t> data_;
 };
 
 // One rounding to the dtype: half a unit in the last place of 24, 11 or 8 bits.

@@ -7,7 +7,7 @@ namespace {
 
 struct Problem {
   Operands operands;
-  std::vector<std::uint16_t> weight;
+  Guarded<std::uint16_t> weight;
 
   Problem(Shape shape, Options options)
       : operands(shape, options), weight(static_cast<std::size_t>(shape.n * shape.k)) {

@@ -10,10 +10,10 @@ struct Problem {
   Operands operands;
   Block x_block;
   Block weight_block;
-  std::vector<std::uint8_t> x;
-  std::vector<float> x_scale;
-  std::vector<std::uint8_t> weight;
-  std::vector<float> weight_scale;
+  Guarded<std::uint8_t> x;
+  Guarded<float> x_scale;
+  Guarded<std::uint8_t> weight;
+  Guarded<float> weight_scale;
 
   static std::size_t scales(std::int64_t rows, std::int64_t cols, Block block) {
     if (rows == 0) return 0;
@@ -51,7 +51,7 @@ struct Problem {
             operands.out.mutable_view(),
             nullptr};
   }
-  double value(const std::vector<std::uint8_t>& codes, const std::vector<float>& scale, Block block,
+  double value(const Guarded<std::uint8_t>& codes, const Guarded<float>& scale, Block block,
                std::int64_t row, std::int64_t k) const {
     const std::int64_t width = operands.shape.k;
     const std::int64_t groups = round_up(width, block.cols) / block.cols;

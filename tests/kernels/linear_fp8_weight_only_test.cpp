@@ -9,8 +9,8 @@ namespace {
 struct Problem {
   Operands operands;
   Block block;
-  std::vector<std::uint8_t> weight;
-  std::vector<float> scale;
+  Guarded<std::uint8_t> weight;
+  Guarded<float> scale;
 
   Problem(Shape shape, Options options, Block block)
       : operands(shape, options),

@@ -7,8 +7,8 @@ namespace {
 
 struct Problem {
   Operands operands;
-  std::vector<std::uint8_t> weight;  // pairs
-  std::vector<std::uint8_t> scale;
+  Guarded<std::uint8_t> weight;  // pairs
+  Guarded<std::uint8_t> scale;
 
   Problem(Shape shape, Options options)
       : operands(shape, options),

@@ -8,10 +8,10 @@ namespace {
 
 struct Problem {
   Operands operands;
-  std::vector<std::uint8_t> x;
-  std::vector<std::uint8_t> x_scale;
-  std::vector<std::uint8_t> weight;
-  std::vector<std::uint8_t> weight_scale;
+  Guarded<std::uint8_t> x;
+  Guarded<std::uint8_t> x_scale;
+  Guarded<std::uint8_t> weight;
+  Guarded<std::uint8_t> weight_scale;
 
   Problem(Shape shape, Options options)
       : operands(shape, options),
@@ -42,7 +42,7 @@ struct Problem {
             operands.out.mutable_view(),
             nullptr};
   }
-  double value(const std::vector<std::uint8_t>& codes, const std::vector<std::uint8_t>& scale,
+  double value(const Guarded<std::uint8_t>& codes, const Guarded<std::uint8_t>& scale,
                std::int64_t row, std::int64_t k) const {
     const auto at = static_cast<std::size_t>(row * operands.shape.k + k);
     return std::ldexp(double{E4m3::to_float(codes[at])}, scale[at / 32] - 127);

@@ -8,8 +8,8 @@ namespace {
 
 struct Problem {
   Operands operands;
-  std::vector<std::uint8_t> weight;  // pairs
-  std::vector<std::uint8_t> block_scale;
+  Guarded<std::uint8_t> weight;  // pairs
+  Guarded<std::uint8_t> block_scale;
   float tensor_scale;
 
   Problem(Shape shape, Options options)

@@ -14,6 +14,7 @@
 
 #include "formats/bf16.h"
 #include "formats/fp16.h"
+#include "guarded.h"
 #include "kernels/runtime/cpu.h"
 #include "kernels/runtime/dispatch.h"
 #include "kernels/runtime/matrix.h"
@@ -44,7 +45,7 @@ inline std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// A matrix with its own storage, from one element behind an aligned address on if padded.
+// A matrix with its own storage, which ends at a guard page.
 class TestMatrix {
  public:
   TestMatrix(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t padding)
@@ -53,7 +54,7 @@ class TestMatrix {
         cols_(cols),
         stride_(cols + padding),
         first_(padding == 0 ? 0 : 1),
-        bytes_(static_cast<std::size_t>((rows * stride_ + first_) * size()) + 64, kFill) {}
+        bytes_(static_cast<std::size_t>((rows * stride_ + first_) * size()), kFill) {}
 
   Matrix view() const { return {data(), dtype_, rows_, cols_, stride_}; }
   MutableMatrix mutable_view() {
@@ -106,7 +107,7 @@ class TestMatrix {
   std::int64_t cols_;
   std::int64_t stride_;
   std::int64_t first_;
-  std::vector<std::uint8_t> bytes_;
+  Guarded<std::uint8_t> bytes_;
 };
 
 class Random {
@@ -135,7 +136,7 @@ struct Operands {
   Options options;
   Random random;
   TestMatrix x;
-  std::vector<float> bias;
+  Guarded<float> bias;
   TestMatrix out;
 
   Operands(Shape shape, Options options)

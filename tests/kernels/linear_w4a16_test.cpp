@@ -10,10 +10,10 @@ enum class Zeros { kNone, kPoint, kFloat };
 struct Problem {
   Operands operands;
   std::int64_t group;
-  std::vector<std::uint8_t> weight;  // pairs
+  Guarded<std::uint8_t> weight;  // pairs
   DType scale_dtype;
   TestMatrix scale;
-  std::vector<std::int8_t> zero_point;
+  Guarded<std::int8_t> zero_point;
   TestMatrix zero;
   Zeros zeros;
 

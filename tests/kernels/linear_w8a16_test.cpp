@@ -8,8 +8,8 @@ namespace {
 struct Problem {
   Operands operands;
   std::int64_t group;
-  std::vector<std::int8_t> weight;
-  std::vector<float> scale;
+  Guarded<std::int8_t> weight;
+  Guarded<float> scale;
 
   Problem(Shape shape, Options options, std::int64_t group)
       : operands(shape, options),

@@ -8,12 +8,12 @@ namespace {
 struct Problem {
   Operands operands;
   bool with_zero_point;
-  std::vector<std::int8_t> x;
-  std::vector<float> x_scale;
-  std::vector<std::int8_t> x_zero_point;
-  std::vector<std::int8_t> weight;
-  std::vector<float> weight_scale;
-  std::vector<std::int32_t> row_sums;
+  Guarded<std::int8_t> x;
+  Guarded<float> x_scale;
+  Guarded<std::int8_t> x_zero_point;
+  Guarded<std::int8_t> weight;
+  Guarded<float> weight_scale;
+  Guarded<std::int32_t> row_sums;
 
   Problem(Shape shape, Options options, bool with_zero_point)
       : operands(shape, options),

@@ -1,0 +1,14 @@
+#include "kernels/linear_common/sm90_tiles_formats.h"
+#include "kernels/linear_common/sm90_tiles_launch_inl.cuh"
+
+namespace lowp::kernels::tiles {
+
+// A power of two times 4 bits is a bf16; an fp16 may be out of its range.
+const char* linear_mxfp8(const CudaLinearArgs& args) {
+  constexpr auto kFormat = CudaWeightFormat::kMxfp8;
+  return args.x_dtype == DType::kF16
+             ? launch_best<kFormat, E4m3Codes, Fp16Pair, Scaling::kFloat>(args)
+             : launch_best<kFormat, E4m3Codes, Bf16Pair, Scaling::kPair>(args);
+}
+
+}  // namespace lowp::kernels::tiles

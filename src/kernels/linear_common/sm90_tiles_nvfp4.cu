@@ -1,0 +1,14 @@
+#include "kernels/linear_common/sm90_tiles_formats.h"
+#include "kernels/linear_common/sm90_tiles_launch_inl.cuh"
+
+namespace lowp::kernels::tiles {
+
+// An element times its block's scale, 6 bits, is exact; the tensor's scale multiplies the sum.
+const char* linear_nvfp4(const CudaLinearArgs& args) {
+  constexpr auto kFormat = CudaWeightFormat::kNvfp4;
+  return args.x_dtype == DType::kF16
+             ? launch_best<kFormat, E2m1Codes, Fp16Pair, Scaling::kPair>(args)
+             : launch_best<kFormat, E2m1Codes, Bf16Pair, Scaling::kPair>(args);
+}
+
+}  // namespace lowp::kernels::tiles

@@ -1,0 +1,104 @@
+// Scales of quantized weights, from device memory to the words that the decoding warps multiply by.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "formats/e8m0.h"
+#include "kernels/linear_common/cuda_linear.h"
+#include "kernels/linear_common/sm90_tiles_decode_inl.cuh"
+
+namespace lowp::kernels::tiles {
+namespace {
+
+// How codes become the weight.
+//   kRow         one scale a row, of the product: the codes are the operand
+//   kPair        code * scale in the operand's type, where that rounds once
+//   kPairZero    (code - zero_point) * scale, or code * scale + zero; so too
+//   kFloat       code * scale in fp32, rounded to the operand's type
+//   kFloatZero   (code - zero_point) * scale + zero in fp32
+enum class Scaling { kRow, kPair, kPairZero, kFloat, kFloatZero };
+
+template <Scaling kScaling>
+inline constexpr unsigned kWordsOfScale =
+    kScaling == Scaling::kRow                                           ? 0
+    : kScaling == Scaling::kPairZero || kScaling == Scaling::kFloatZero ? 2
+                                                                        : 1;
+
+// One lane's scale of a block of columns: the scale, and the zero point or zero if there is one.
+template <unsigned kWords>
+struct ScaleWords {
+  unsigned word[kWords];
+};
+
+__device__ inline unsigned twice(unsigned half) { return half * 0x00010001U; }
+
+template <class Pair>
+__device__ unsigned float_to_pair(float value) {
+  return Pair::from_floats(value, value);
+}
+
+__device__ inline float load_parameter(const void* data, bool is_bf16, std::int64_t at) {
+  if (is_bf16) {
+    const unsigned bits = __ldg(static_cast<const std::uint16_t*>(data) + at);
+    return __uint_as_float(bits << 16);
+  }
+  return __ldg(static_cast<const float*>(data) + at);
+}
+
+// The scale of rows and columns that share one, `at` its place.
+template <CudaWeightFormat kFormat, class Pair, Scaling kScaling>
+__device__ ScaleWords<kWordsOfScale<kScaling>> load_scale(const CudaWeight& weight,
+                                                          std::int64_t at) {
+  ScaleWords<kWordsOfScale<kScaling>> words{};
+  if constexpr (kFormat == CudaWeightFormat::kMxfp8 || kFormat == CudaWeightFormat::kMxfp4) {
+    const std::uint8_t code = __ldg(static_cast<const std::uint8_t*>(weight.scale) + at);
+    const float scale = E8m0::to_float(code);
+    words.word[0] =
+        kScaling == Scaling::kPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
+  } else if constexpr (kFormat == CudaWeightFormat::kNvfp4) {
+    const unsigned code = __ldg(static_cast<const std::uint8_t*>(weight.scale) + at);
+    words.word[0] = e4m3_to_pair<Pair>(code | code << 8);
+  } else {
+    const bool is_bf16 = weight.scale_dtype == DType::kBF16;
+    const float scale = load_parameter(weight.scale, is_bf16, at);
+    constexpr bool kIsPair = kScaling == Scaling::kPair || kScaling == Scaling::kPairZero;
+    words.word[0] = kIsPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
+    if constexpr (kWordsOfScale<kScaling> == 2) {
+      float second = 0.0F;  // subtracting the zero point is adding its negative
+      if (weight.zero != nullptr) second = load_parameter(weight.zero, is_bf16, at);
+      if (weight.zero_point != nullptr) second = -static_cast<float>(__ldg(weight.zero_point + at));
+      words.word[1] = kIsPair ? float_to_pair<Pair>(second) : __float_as_uint(second);
+    }
+  }
+  return words;
+}
+
+// A pair of codes times its scale. `zero_is_float`: the second word is a zero, not a zero point.
+template <class Pair, Scaling kScaling>
+__device__ unsigned apply_scale(unsigned codes, const unsigned* words, bool zero_is_float) {
+  if constexpr (kScaling == Scaling::kRow) {
+    return codes;
+  } else if constexpr (kScaling == Scaling::kPair) {
+    return Pair::multiply(codes, words[0]);
+  } else if constexpr (kScaling == Scaling::kPairZero) {
+    const unsigned shifted = Pair::add(codes, zero_is_float ? 0U : words[1]);
+    return Pair::multiply_add(shifted, words[0], zero_is_float ? words[1] : 0U);
+  } else {
+    float2 values = Pair::to_floats(codes);
+    const float scale = __uint_as_float(words[0]);
+    if constexpr (kScaling == Scaling::kFloatZero) {
+      const float second = __uint_as_float(words[1]);
+      const float zero_point = zero_is_float ? 0.0F : second;
+      const float zero = zero_is_float ? second : 0.0F;
+      values.x = __fadd_rn(__fmul_rn(__fadd_rn(values.x, zero_point), scale), zero);
+      values.y = __fadd_rn(__fmul_rn(__fadd_rn(values.y, zero_point), scale), zero);
+    } else {
+      values.x = __fmul_rn(values.x, scale);
+      values.y = __fmul_rn(values.y, scale);
+    }
+    return Pair::from_floats(values.x, values.y);
+  }
+}
+
+}  // namespace
+}  // namespace lowp::kernels::tiles

@@ -127,7 +127,7 @@ void add_quantize() {
   const auto fp8 = [](const std::string& what, Block block) {
     add<QuantizeFp8Args>("quantize_fp8/" + what, quantize_fp8_implementations(), kBytes, [=] {
       Buffers& b = buffers();
-      return QuantizeFp8Args{b.matrix(), block,          DType::kF8E4M3, DType::kF32,
+      return QuantizeFp8Args{b.matrix(), block,          DType::kF8E4M3, DType::kF32, false,
                              nullptr,    b.codes.data(), b.scale.data(), nullptr};
     });
   };

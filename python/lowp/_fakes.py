@@ -37,11 +37,29 @@ def _quantize_int4(x, group_size, mapping="symmetric", scale_dtype=None, eps=2.0
     )
 
 
-def _quantize_fp8(x, block, element="e4m3", scale_dtype=None, static_scale=None):
+def _quantize_fp8(x, block, element="e4m3", scale_dtype=None, static_scale=None, power_of_two=False):
     return (
         x.new_empty(x.shape, dtype=_FP8_DTYPES[element]),
         x.new_empty(_blocks(x, block), dtype=torch.float32),
     )
+
+
+def _quantize_fp8_both(x, group_size=-1, element="e4m3", power_of_two=False):
+    results = []
+    for shape in (x.shape, x.shape[::-1]):
+        # -1: one group a row, but none where rows are empty.
+        groups = (shape[1] > 0) if group_size == -1 else (shape[1] + group_size - 1) // group_size
+        results.append(x.new_empty(shape, dtype=_FP8_DTYPES[element]))
+        results.append(x.new_empty((shape[0], int(groups) if group_size == -1 else groups), dtype=torch.float32))
+    return tuple(results)
+
+
+def _silu_mul_quantize_fp8(gate, up, block, element="e4m3", power_of_two=False):
+    return _quantize_fp8(gate, block, element)
+
+
+def _rms_norm_quantize_fp8(x, weight, eps, block, element="e4m3", power_of_two=False, weight_offset=0.0):
+    return _quantize_fp8(x, block, element)
 
 
 def _quantize_mx(x, element="e4m3", scaling_mode="rceil", block_size=32):
@@ -118,6 +136,9 @@ _FAKES = {
     "quantize_int8": _quantize_int8,
     "quantize_int4": _quantize_int4,
     "quantize_fp8": _quantize_fp8,
+    "quantize_fp8_both": _quantize_fp8_both,
+    "silu_mul_quantize_fp8": _silu_mul_quantize_fp8,
+    "rms_norm_quantize_fp8": _rms_norm_quantize_fp8,
     "quantize_mx": _quantize_mx,
     "quantize_nvfp4": _quantize_nvfp4,
     "dequantize_int8": _with_dtype(_dequantize, 4),

@@ -79,6 +79,13 @@ LOWP_HD constexpr std::uint8_t fp8_training_quantize(float x, float scale) {
 // What a GEMM multiplies by.
 LOWP_HD constexpr float fp8_training_reciprocal(float scale) { return 1.0F / scale; }
 
+// Training's scale rounded down to a power of two, as the factor of dequantization that a GEMM
+// multiplies by: x / this is x * scale, exactly.
+template <class Element>
+LOWP_HD constexpr float fp8_power_of_two_scale(float amax) {
+  return fp8_training_reciprocal(round_down_to_power_of_two(fp8_training_scale<Element>(amax)));
+}
+
 // Training with blocks of 1x128 and 128x128: as above, but the floor of amax is the fp32 number.
 // Codes are fp8_training_quantize(x, scale), the stored scale is 1 / scale.
 template <class Element>

@@ -12,8 +12,8 @@ constexpr char kName[] = "lowp::quantize_fp8";
 
 void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
                       std::optional<ScalarType> scale_dtype,
-                      const std::optional<Tensor>& static_scale, const Tensor& codes,
-                      const Tensor& scale) {
+                      const std::optional<Tensor>& static_scale, bool power_of_two,
+                      const Tensor& codes, const Tensor& scale) {
   const kernels::Matrix matrix = check_matrix({kName, "x", x});
   const kernels::Block sizes = check_block(kName, block, matrix.rows, matrix.cols);
   const DType kind = check_fp8_element(kName, element);
@@ -30,6 +30,7 @@ void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
       .block = sizes,
       .element = kind,
       .scale_dtype = check_scale_dtype(kName, scale_dtype),
+      .power_of_two = power_of_two,
       .static_scale = static_scale ? data<float>(*static_scale) : nullptr,
       .codes = mutable_data<std::uint8_t>(codes),
       .scale = mutable_data<float>(scale),
@@ -39,14 +40,15 @@ void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
 
 std::tuple<Tensor, Tensor> quantize_fp8(const Tensor& x, Shape block, std::string_view element,
                                         std::optional<ScalarType> scale_dtype,
-                                        const std::optional<Tensor>& static_scale) {
+                                        const std::optional<Tensor>& static_scale,
+                                        bool power_of_two) {
   const kernels::Matrix matrix = check_matrix({kName, "x", x});
   const kernels::Block sizes = check_block(kName, block, matrix.rows, matrix.cols);
   const Tensor codes =
       empty({matrix.rows, matrix.cols}, fp8_dtype(check_fp8_element(kName, element)));
   const Tensor scale = empty({ceil_div(matrix.rows, sizes.rows), ceil_div(matrix.cols, sizes.cols)},
                              ScalarType::Float);
-  quantize_fp8_out(x, block, element, scale_dtype, static_scale, codes, scale);
+  quantize_fp8_out(x, block, element, scale_dtype, static_scale, power_of_two, codes, scale);
   return {codes, scale};
 }
 
@@ -55,13 +57,15 @@ std::tuple<Tensor, Tensor> quantize_fp8(const Tensor& x, Shape block, std::strin
 // x (rows, cols) float32, bfloat16 or float16; block as in quantize_int8, blocks at the edge are
 // cut; element "e4m3" or "e5m2". codes (rows, cols) float8; scale float32, the number of blocks
 // along each side; x ~ codes * scale. static_scale, shaped as scale, is used instead of amax.
+// power_of_two: training's scale, 1 / 2^floor(log2(max / amax)).
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   library.def(
       "quantize_fp8(Tensor x, int[] block, str element='e4m3', ScalarType? scale_dtype=None, "
-      "Tensor? static_scale=None) -> (Tensor codes, Tensor scale)");
+      "Tensor? static_scale=None, bool power_of_two=False) -> (Tensor codes, Tensor scale)");
   library.def(
       "quantize_fp8.out(Tensor x, int[] block, str element='e4m3', ScalarType? scale_dtype=None, "
-      "Tensor? static_scale=None, *, Tensor(a!) codes, Tensor(b!) scale) -> ()");
+      "Tensor? static_scale=None, bool power_of_two=False, *, Tensor(a!) codes, Tensor(b!) scale) "
+      "-> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {

@@ -2,7 +2,7 @@
 
 #include <torch/csrc/stable/library.h>
 
-#include "ops/checks.h"
+#include "ops/affine.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
@@ -10,27 +10,11 @@ namespace {
 
 constexpr char kName[] = "lowp::quantize_int4";
 
-Mapping check_mapping(std::string_view mapping) {
-  return check_choice<Mapping>(kName, "mapping", mapping,
-                               {{"symmetric", Mapping::kSymmetric},
-                                {"asymmetric", Mapping::kAsymmetric},
-                                {"float_zero", Mapping::kFloatZero}});
-}
-
-void check_group(const kernels::Matrix& x, std::int64_t group_size) {
-  if (group_size >= 2 && group_size % 2 == 0 && x.cols % group_size == 0) return;
-  fail(kName, "group_size does not fit x", std::to_string(group_size),
-       concat({"an even divisor of ", std::to_string(x.cols)}));
-}
-
 // One of the two zeros, which goes with one mapping alone.
 template <class T>
 T* check_zero(const char* name, const std::optional<Tensor>& tensor, bool wanted, ScalarType dtype,
               std::int64_t rows, std::int64_t groups) {
-  if (tensor.has_value() != wanted) {
-    fail(kName, concat({name, " does not go with the mapping"}), wanted ? "none" : "a tensor",
-         "zero_point with asymmetric, zero with float_zero, else none");
-  }
+  check_int4_zero(kName, name, tensor.has_value(), wanted);
   if (!tensor) return nullptr;
   check_dense({kName, name, *tensor}, dtype, {rows, groups});
   return mutable_data<T>(*tensor);
@@ -41,8 +25,8 @@ void quantize_int4_out(const Tensor& x, std::int64_t group_size, std::string_vie
                        const Tensor& scale, const std::optional<Tensor>& zero_point,
                        const std::optional<Tensor>& zero) {
   const kernels::Matrix matrix = check_matrix({kName, "x", x});
-  check_group(matrix, group_size);
-  const Mapping kind = check_mapping(mapping);
+  check_int4_group(kName, matrix, group_size);
+  const Mapping kind = check_int4_mapping(kName, mapping);
   const std::int64_t rows = matrix.rows;
   const std::int64_t groups = matrix.cols / group_size;
   check_dense({kName, "codes", codes}, ScalarType::Byte, {rows, matrix.cols / 2});
@@ -68,8 +52,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> quantize_int4(const Tensor& x, std::i
                                                          std::optional<ScalarType> scale_dtype,
                                                          double eps) {
   const kernels::Matrix matrix = check_matrix({kName, "x", x});
-  check_group(matrix, group_size);
-  const Mapping kind = check_mapping(mapping);
+  check_int4_group(kName, matrix, group_size);
+  const Mapping kind = check_int4_mapping(kName, mapping);
   const std::int64_t rows = matrix.rows;
   const std::int64_t groups = matrix.cols / group_size;
   const auto absent_unless = [&](bool present, ScalarType dtype) {

@@ -2,20 +2,13 @@
 
 #include <torch/csrc/stable/library.h>
 
-#include "ops/checks.h"
+#include "ops/affine.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::quantize_int8";
-
-Mapping check_mapping(std::string_view mapping) {
-  return check_choice<Mapping>(kName, "mapping", mapping,
-                               {{"symmetric", Mapping::kSymmetric},
-                                {"symmetric_no_clipping_err", Mapping::kSymmetricNoClippingError},
-                                {"asymmetric", Mapping::kAsymmetric}});
-}
 
 void quantize_int8_out(const Tensor& x, Shape block, std::string_view mapping,
                        std::optional<ScalarType> scale_dtype, double eps, const Tensor& codes,
@@ -24,15 +17,12 @@ void quantize_int8_out(const Tensor& x, Shape block, std::string_view mapping,
   const std::int64_t rows = matrix.rows;
   const std::int64_t cols = matrix.cols;
   const kernels::Block sizes = check_dividing_block(kName, block, rows, cols);
-  const Mapping kind = check_mapping(mapping);
+  const Mapping kind = check_int8_mapping(kName, mapping);
   const std::int64_t scale_rows = rows / sizes.rows;
   const std::int64_t scale_cols = cols / sizes.cols;
   check_dense({kName, "codes", codes}, ScalarType::Char, {rows, cols});
   check_dense({kName, "scale", scale}, ScalarType::Float, {scale_rows, scale_cols});
-  if ((kind == Mapping::kAsymmetric) != zero_point.has_value()) {
-    fail(kName, "zero_point does not go with the mapping", mapping,
-         "zero_point with asymmetric alone");
-  }
+  check_int8_zero_point(kName, mapping, kind, zero_point.has_value());
   if (zero_point) {
     check_dense({kName, "zero_point", *zero_point}, ScalarType::Char, {scale_rows, scale_cols});
   }
@@ -55,7 +45,7 @@ std::tuple<Tensor, Tensor, Tensor> quantize_int8(const Tensor& x, Shape block,
                                                  double eps) {
   const kernels::Matrix matrix = check_matrix({kName, "x", x});
   const kernels::Block sizes = check_dividing_block(kName, block, matrix.rows, matrix.cols);
-  const bool asymmetric = check_mapping(mapping) == Mapping::kAsymmetric;
+  const bool asymmetric = check_int8_mapping(kName, mapping) == Mapping::kAsymmetric;
   const std::int64_t scale_rows = matrix.rows / sizes.rows;
   const std::int64_t scale_cols = matrix.cols / sizes.cols;
   const Tensor codes = empty({matrix.rows, matrix.cols}, ScalarType::Char);

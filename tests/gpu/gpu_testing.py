@@ -2,6 +2,8 @@
 
 import torch
 
+DTYPES = [torch.bfloat16, torch.float16, torch.float32]
+
 
 def assert_equal_codes(got, expected):
     """Bit-equal, wherever the two are; float8 NaN is any NaN code."""

@@ -1,5 +1,6 @@
 #include "kernels/quantize_fp8/quantize_fp8.h"
 
+#include "formats/e4m3.h"
 #include "quantize_testing.h"
 
 namespace lowp::kernels {
@@ -12,6 +13,7 @@ struct Options {
   DType element = DType::kF8E4M3;
   DType scale_dtype = DType::kF32;
   const std::vector<float>* static_scale = nullptr;
+  bool power_of_two = false;
 };
 
 struct Quantized {
@@ -29,6 +31,7 @@ Quantized run(const Implementation<Args>& implementation, const TestMatrix& x,
   Quantized out{Output<std::uint8_t>(view.rows * view.cols),
                 Output<float>(block_count(view, options.block))};
   implementation.run({view, options.block, options.element, options.scale_dtype,
+                      options.power_of_two,
                       options.static_scale == nullptr ? nullptr : options.static_scale->data(),
                       out.codes.data(), out.scale.data(), parallel});
   return out;
@@ -75,6 +78,33 @@ TEST_P(QuantizeFp8, StaticScalesEqualReference) {
       expect_reference(x, {{40, 100}, element, DType::kF32, &scales}, what);
     });
   }
+}
+
+TEST_P(QuantizeFp8, PowersOfTwoEqualReference) {
+  for (const DType element : {DType::kF8E4M3, DType::kF8E5M2}) {
+    for_each_matrix(40, 100, [&](const TestMatrix& x, const std::string& what) {
+      for (const Block block : {Block{1, 100}, Block{40, 100}, Block{1, 32}}) {
+        expect_reference(x, {block, element, DType::kF32, nullptr, true}, what);
+      }
+    });
+  }
+}
+
+// What training multiplies by is rounded down: 448 / 1.5 = 298.67 becomes 256, and 448 / 1e-12 of a
+// row of zeros 2^48. What is stored divides by it.
+TEST_P(QuantizeFp8, PowersOfTwo) {
+  TestMatrix x(DType::kF32, 3, 40);
+  fill(x, Fill::kZero, 2);
+  x.set(0, 5, -1.5F);
+  x.set(0, 6, 1.0F);
+  x.set(1, 7, 448.0F);
+  const Quantized got = run(GetParam(), x, {{1, 40}, DType::kF8E4M3, DType::kF32, nullptr, true});
+  EXPECT_EQ(got.scale[0], 0x1p-8F);
+  EXPECT_EQ(got.scale[1], 1.0F);
+  EXPECT_EQ(got.scale[2], 0x1p-48F);
+  EXPECT_EQ(got.codes[5], 0x80 | E4m3::from_float(384.0F));
+  EXPECT_EQ(got.codes[6], E4m3::from_float(256.0F));
+  EXPECT_EQ(got.codes[47], 0x7E);
 }
 
 // Every bf16 and fp16 number, with a scale of 1: as many as 2^16 different roundings.

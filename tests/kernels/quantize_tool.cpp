@@ -79,8 +79,8 @@ class Job {
   }
 
   void fp8() {
-    quantize_fp8(
-        {x(), block_, element(), scale_dtype(), nullptr, codes_.data(), scale_.data(), threads()});
+    quantize_fp8({x(), block_, element(), scale_dtype(), false, nullptr, codes_.data(),
+                  scale_.data(), threads()});
     dequantize_fp8({codes_.data(), element(), block_, scale_.data(), values(), threads()});
     write("codes", codes_.data(), rows_ * cols_);
     write("scale", scale_.data(), blocks_ * 4);

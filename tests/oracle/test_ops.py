@@ -175,6 +175,7 @@ def test_linear_refuses(name):
         (lambda w: ops.quantize_int4(w, 3), "group_size does not fit x, got 3"),
         (lambda w: ops.quantize_int4(w, 512), "an even divisor of 256"),
         (lambda w: ops.quantize_fp8(w, [1, -1], "e4m4"), "expected one of e4m3, e5m2"),
+        (lambda w: ops.quantize_fp8_both(w, 64), "group_size is not known, got 64, expected 128"),
         (lambda w: ops.quantize_mx(w, block_size=48), "block_size does not fit x"),
         (lambda w: ops.quantize_mx(w, scaling_mode="up"), "one of floor, ceil, even, rceil"),
         (lambda w: ops.quantize_nvfp4(w[:, :24].contiguous()), "multiple of 16"),
@@ -210,6 +211,9 @@ ANGLES = torch.ones(2, 4)
         (lambda: ops.rms_norm(X[0], torch.ones(8), 1e-6), "x is not a matrix"),
         (lambda: ops.add_rms_norm(X[:1].clone(), X, torch.ones(8), 1e-6), "residual has the wrong shape"),
         (lambda: ops.gated_activation(X, X[:, :4], "silu"), "up has the wrong shape"),
+        (lambda: ops.silu_mul_quantize_fp8(X, X[:, :4], [1, -1]), "up has the wrong shape"),
+        (lambda: ops.silu_mul_quantize_fp8(X, X.half(), [1, -1]), "up has the wrong dtype, got float16"),
+        (lambda: ops.rms_norm_quantize_fp8(X, torch.ones(8), 1e-6, [2, 4]), "block is not within a row"),
         (lambda: ops.gated_activation(X, X, "relu"), "got 'relu', expected one of"),
         (lambda: ops.attention_decode(HEADS, CACHE[:, :, :8], CACHE, 1.0), "keys does not fit q"),
         (lambda: ops.attention_decode(HEADS[:3], CACHE, CACHE, 1.0), "KV a divisor of H"),
@@ -255,6 +259,42 @@ def test_threads_do_not_change_the_result():
         torch.set_num_threads(before)
 
 
+def equal_bytes(got, expected):
+    return all(torch.equal(a.view(torch.uint8), b.view(torch.uint8)) for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("group_size", [-1, 128])
+def test_quantize_fp8_both_is_each(group_size, dtype, power_of_two):
+    w = weight(dtype)
+    for x in (w, w[:, 3:200], w[:0], w[:, :0]):
+        transposed = x.new_empty(x.shape[::-1]).copy_(x.T)
+        each = (ops.quantize_fp8(y, [1, group_size], power_of_two=power_of_two) for y in (x, transposed))
+        assert equal_bytes(ops.quantize_fp8_both(x, group_size, power_of_two=power_of_two), sum(each, ()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("block", [[1, -1], [1, 128]])
+def test_fused_quantize_fp8_is_its_parts(block, dtype):
+    gate, up, gain = weight(dtype), weight(dtype).flip(0), torch.rand(K)
+    product = ops.gated_activation(gate, up)
+    assert equal_bytes(ops.silu_mul_quantize_fp8(gate, up, block, "e5m2"), ops.quantize_fp8(product, block, "e5m2"))
+    norm = ops.rms_norm(gate, gain, 1e-6, 1.0)
+    fused = ops.rms_norm_quantize_fp8(gate, gain, 1e-6, block, power_of_two=True, weight_offset=1.0)
+    assert equal_bytes(fused, ops.quantize_fp8(norm, block, power_of_two=True))
+
+
+def test_power_of_two_scales_of_fp8():
+    """Training's scales (torchao.float8), inverted: 448 / amax rounded down to a power of two."""
+    w = weight(torch.bfloat16)
+    codes, scale = ops.quantize_fp8(w, [1, -1], power_of_two=True)
+    factor = torch.exp2(torch.floor(torch.log2(448.0 / w.double().abs().amax(1, keepdim=True))))
+    assert torch.equal(1 / scale.double(), factor)
+    expected = (w.float() * factor.float()).clamp(-448, 448).to(torch.float8_e4m3fn)
+    assert torch.equal(codes.view(torch.uint8), expected.view(torch.uint8))
+
+
 def opcheck_cases():
     w = weight()
     x = torch.randn(3, K)
@@ -262,6 +302,10 @@ def opcheck_cases():
     yield ops.quantize_int8, (w, [1, -1], "asymmetric")
     yield ops.quantize_int4, (w, 32, "float_zero")
     yield ops.quantize_fp8, (w, [128, 128])
+    yield ops.quantize_fp8_both, (w,)
+    yield ops.quantize_fp8_both, (w, 128, "e5m2", True)
+    yield ops.silu_mul_quantize_fp8, (w, w, [1, 128])
+    yield ops.rms_norm_quantize_fp8, (w, torch.ones(K), 1e-6, [1, -1])
     yield ops.quantize_mx, (w, "e2m1")
     yield ops.quantize_nvfp4, (w,)
     codes, scale, _ = ops.quantize_int8(w, [1, -1])

@@ -6,25 +6,21 @@ namespace lowp::kernels {
 
 namespace {
 
-template <class Element, class Arithmetic>
-void finish_in(const QuantizeFp8Args& args, std::int64_t first, std::int64_t count,
-               const Range* ranges, Fp8Encoding* encodings) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float scale = args.static_scale != nullptr
-                            ? args.static_scale[first + i]
-                            : fp8_scale<Element, Arithmetic>(ranges[i].max);
-    args.scale[first + i] = scale;
-    encodings[i] = {scale, args.static_scale == nullptr && ranges[i].max / scale < kInf};
-  }
+template <class Element>
+float scale_of(const QuantizeFp8Args& args, float amax) {
+  return args.power_of_two ? fp8_power_of_two_scale<Element>(amax)
+                           : fp8_scale<Element>(args.scale_dtype, amax);
 }
 
 template <class Element>
 void finish_as(const QuantizeFp8Args& args, std::int64_t first, std::int64_t count,
                const Range* ranges, Fp8Encoding* encodings) {
-  const auto finish = args.scale_dtype == DType::kBF16  ? finish_in<Element, Bf16>
-                      : args.scale_dtype == DType::kF16 ? finish_in<Element, Fp16>
-                                                        : finish_in<Element, Fp32>;
-  finish(args, first, count, ranges, encodings);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float scale = args.static_scale != nullptr ? args.static_scale[first + i]
+                                                     : scale_of<Element>(args, ranges[i].max);
+    args.scale[first + i] = scale;
+    encodings[i] = {scale, args.static_scale == nullptr && ranges[i].max / scale < kInf};
+  }
 }
 
 }  // namespace

@@ -1,66 +1,57 @@
-// lowp::quantize_fp8 on CUDA: rows of bfloat16 to e4m3.
+// lowp::quantize_fp8 on CUDA.
 #include <torch/csrc/stable/library.h>
 
-#include <array>
-
-#include "kernels/quantize_fp8/sm90.h"
-#include "ops/cuda/checks.h"
+#include "kernels/quantize_fp8/cuda.h"
+#include "ops/cuda/quantize.h"
+#include "ops/fp8.h"
 
 namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::quantize_fp8";
 
-// What the CPU does and the GPU does not, one message each.
-void check_supported(const Tensor& x, Shape block, std::string_view element,
-                     std::optional<ScalarType> scale_dtype,
-                     const std::optional<Tensor>& static_scale) {
-  check_cuda_matrix({kName, "x", x}, {ScalarType::BFloat16});
-  if (x.size(0) > INT32_MAX) {
-    fail(kName, "x has too many rows", std::to_string(x.size(0)), "fewer than 2^31");
-  }
-  if (block.size() != 2 || block[0] != 1 || (block[1] != -1 && block[1] != x.size(1))) {
-    fail(kName, "block is not one that the GPU takes", to_string(block), "(1, -1): per row");
-  }
-  if (element != "e4m3") fail(kName, "element is not one that the GPU takes", element, "e4m3");
-  if (scale_dtype.value_or(ScalarType::Float) != ScalarType::Float) {
-    fail(kName, "scale_dtype is not one that the GPU takes", name(*scale_dtype), "float32");
-  }
-  if (static_scale) fail(kName, "static_scale is not taken on the GPU", "a tensor", "none");
-}
-
 void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
                       std::optional<ScalarType> scale_dtype,
-                      const std::optional<Tensor>& static_scale, const Tensor& codes,
-                      const Tensor& scale) {
-  check_supported(x, block, element, scale_dtype, static_scale);
-  const std::int64_t rows = x.size(0);
-  const std::int64_t cols = x.size(1);
-  check_cuda_dense({kName, "codes", codes}, ScalarType::Float8_e4m3fn, {rows, cols});
-  check_cuda_dense({kName, "scale", scale}, ScalarType::Float, {rows, cols == 0 ? 0 : 1});
-
+                      const std::optional<Tensor>& static_scale, bool power_of_two,
+                      const Tensor& codes, const Tensor& scale) {
+  const kernels::Matrix matrix = check_cuda_float_matrix({kName, "x", x});
+  const kernels::Block sizes = check_block(kName, block, matrix.rows, matrix.cols);
+  const DType kind = check_fp8_element(kName, element);
+  const std::int64_t scale_rows = ceil_div(matrix.rows, sizes.rows);
+  const std::int64_t scale_cols = ceil_div(matrix.cols, sizes.cols);
+  check_cuda_output({kName, "codes", codes}, x, fp8_dtype(kind), {matrix.rows, matrix.cols});
+  check_cuda_output({kName, "scale", scale}, x, ScalarType::Float, {scale_rows, scale_cols});
+  if (static_scale) {
+    check_cuda_output({kName, "static_scale", *static_scale}, x, ScalarType::Float,
+                      {scale_rows, scale_cols});
+  }
+  const kernels::QuantizeFp8Args args{
+      .x = matrix,
+      .block = sizes,
+      .element = kind,
+      .scale_dtype = check_scale_dtype(kName, scale_dtype),
+      .power_of_two = power_of_two,
+      .static_scale = static_scale ? data<float>(*static_scale) : nullptr,
+      .codes = mutable_data<std::uint8_t>(codes),
+      .scale = mutable_data<float>(scale),
+      .parallel = nullptr,
+  };
   const Launch launch(x);
-  check_launch(kName, kernels::quantize_fp8_rows_sm90({
-                          .x = data<std::uint16_t>(x),
-                          .rows = rows,
-                          .cols = cols,
-                          .stride = rows > 1 ? x.stride(0) : cols,
-                          .codes = mutable_data<std::uint8_t>(codes),
-                          .scale = mutable_data<float>(scale),
-                          .stream = launch.stream,
-                      }));
+  const Workspace workspace(x, kernels::quantize_fp8_cuda_workspace(args));
+  check_launch(kName, kernels::quantize_fp8_cuda(args, workspace.data, launch.stream));
 }
 
 std::tuple<Tensor, Tensor> quantize_fp8(const Tensor& x, Shape block, std::string_view element,
                                         std::optional<ScalarType> scale_dtype,
-                                        const std::optional<Tensor>& static_scale) {
-  check_supported(x, block, element, scale_dtype, static_scale);
-  const std::array<std::int64_t, 2> shape{x.size(0), x.size(1)};
-  const std::array<std::int64_t, 2> scale_shape{shape[0], shape[1] == 0 ? 0 : 1};
+                                        const std::optional<Tensor>& static_scale,
+                                        bool power_of_two) {
+  const kernels::Matrix matrix = check_cuda_float_matrix({kName, "x", x});
+  const kernels::Block sizes = check_block(kName, block, matrix.rows, matrix.cols);
   const Tensor codes =
-      torch::stable::new_empty(x, Shape(shape.data(), 2), ScalarType::Float8_e4m3fn);
-  const Tensor scale = torch::stable::new_empty(x, Shape(scale_shape.data(), 2), ScalarType::Float);
-  quantize_fp8_out(x, block, element, scale_dtype, static_scale, codes, scale);
+      empty_cuda(x, {matrix.rows, matrix.cols}, fp8_dtype(check_fp8_element(kName, element)));
+  const Tensor scale = empty_cuda(
+      x, {ceil_div(matrix.rows, sizes.rows), ceil_div(matrix.cols, sizes.cols)}, ScalarType::Float);
+  quantize_fp8_out(x, block, element, scale_dtype, static_scale, power_of_two, codes, scale);
   return {codes, scale};
 }
 

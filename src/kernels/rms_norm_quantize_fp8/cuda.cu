@@ -1,0 +1,204 @@
+#include "kernels/quantize_fp8/cuda_scheme.h"
+#include "kernels/rms_norm_quantize_fp8/cuda.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr int kGroup = 128;
+constexpr int kGroupLanes = kGroup / kEight;
+constexpr int kThreads = 512;
+
+// Added in pairs: by the threads of a warp, then by its lanes.
+__device__ float sum_of_thread_block(float value, float (&of_warp)[kMaxWarps]) {
+  const auto sum_of_warp = [](float part) {
+#pragma unroll
+    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+      part += __shfl_xor_sync(kAllLanes, part, distance);
+    }
+    return part;
+  };
+  value = sum_of_warp(value);
+  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  const unsigned lane = threadIdx.x % kWarp;
+  return sum_of_warp(lane < blockDim.x / kWarp ? of_warp[lane] : 0.0F);
+}
+
+struct Norm {
+  std::int64_t cols;
+  float epsilon;
+  float weight_offset;
+  std::uint8_t* codes;
+};
+
+// The weight, of any dtype: it is small, and stays in the cache.
+struct Weight {
+  const void* data;
+  DType dtype;
+
+  explicit Weight(const Matrix& matrix) : data(matrix.data), dtype(matrix.dtype) {}
+
+  template <class T, bool kAligned>
+  __device__ Eight<Fp32> load_as(std::int64_t col, int count) const {
+    const auto eight =
+        load_eight<T, kAligned, Reuse::kSoon>(static_cast<const Scalar<T>*>(data) + col, count);
+    Eight<Fp32> wide;
+#pragma unroll
+    for (int i = 0; i < kEight; i += 2) wide.set_pair(i, eight.at(i), eight.at(i + 1));
+    return wide;
+  }
+  template <bool kAligned>
+  __device__ Eight<Fp32> load(std::int64_t col, int count) const {
+    if (dtype == DType::kBF16) return load_as<Bf16, kAligned>(col, count);
+    if (dtype == DType::kF16) return load_as<Fp16, kAligned>(col, count);
+    return load_as<Fp32, kAligned>(col, count);
+  }
+};
+
+template <class T>
+__device__ Eight<T> normalize(const Eight<T>& x, const Eight<Fp32>& weight, float factor,
+                              float offset) {
+  Eight<T> out;
+  const auto value = [&](int i) {
+    return __fmul_rn(__fmul_rn(x.at(i), factor), __fadd_rn(weight.at(i), offset));
+  };
+#pragma unroll
+  for (int i = 0; i < kEight; i += 2) out.set_pair(i, value(i), value(i + 1));
+  return out;
+}
+
+// A row a thread block, in passes of kVectors eights a thread. One pass is all in registers; with
+// more of them x is read again, from the L2 cache.
+template <class Scheme, class T, int kVectors, bool kGroups, bool kAligned>
+__global__ void __launch_bounds__(kThreads)
+    rms_norm_quantize(Plain<T> source, Weight weight, Scheme scheme, Norm norm) {
+  __shared__ float sum_of_warp[kMaxWarps];
+  __shared__ Amax amax_of_warp[kMaxWarps];
+  const std::int64_t row = blockIdx.x;
+  const std::int64_t pass = static_cast<std::int64_t>(blockDim.x) * kVectors * kEight;
+  const bool one_pass = norm.cols <= pass;
+  const auto col_of = [&](std::int64_t start, int i) {
+    return start + (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kEight;
+  };
+  const auto count_at = [&](std::int64_t col) {
+    const std::int64_t left = norm.cols - col;
+    return left < kEight ? (left < 0 ? 0 : static_cast<int>(left)) : kEight;
+  };
+  Eight<T> values[kVectors];
+  const auto load = [&](std::int64_t start) {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const std::int64_t col = col_of(start, i);
+      const int count = count_at(col);
+      if (count > 0) values[i] = source.template load<kAligned, Reuse::kSoon>(row, col, count);
+    }
+  };
+
+  float squares = 0.0F;
+  for (std::int64_t start = 0; start < norm.cols; start += pass) {
+    load(start);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const int count = count_at(col_of(start, i));
+#pragma unroll
+      for (int j = 0; j < kEight; ++j) {
+        if (j < count) squares = __fmaf_rn(values[i].at(j), values[i].at(j), squares);
+      }
+    }
+  }
+  const float mean = sum_of_thread_block(squares, sum_of_warp) / static_cast<float>(norm.cols);
+  const float factor = __fdiv_rn(1.0F, __fsqrt_rn(__fadd_rn(mean, norm.epsilon)));
+  const auto normalize_pass = [&](std::int64_t start) {
+    if (!one_pass) load(start);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const std::int64_t col = col_of(start, i);
+      const int count = count_at(col);
+      if (count == 0) continue;
+      values[i] =
+          normalize(values[i], weight.load<kAligned>(col, count), factor, norm.weight_offset);
+    }
+  };
+
+  typename Scheme::Encoding encoding;
+  if constexpr (!kGroups) {
+    Amax amax;
+    for (std::int64_t start = 0; start < norm.cols; start += pass) {
+      normalize_pass(start);
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        if (count_at(col_of(start, i)) > 0) amax.add(values[i]);
+      }
+    }
+    encoding = scheme.finish(of_thread_block(amax, amax_of_warp), row, threadIdx.x == 0);
+  }
+  for (std::int64_t start = 0; start < norm.cols; start += pass) {
+    if (kGroups || !one_pass) normalize_pass(start);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const std::int64_t col = col_of(start, i);
+      const int count = count_at(col);
+      if constexpr (kGroups) {
+        Amax amax;
+        if (count > 0) amax.add(values[i]);
+#pragma unroll
+        for (int distance = 1; distance < kGroupLanes; distance *= 2) {
+          amax.merge(amax.from_lane(distance));
+        }
+        const std::int64_t groups = (norm.cols + kGroup - 1) / kGroup;
+        if (count > 0) {
+          encoding =
+              scheme.finish(amax, row * groups + col / kGroup, threadIdx.x % kGroupLanes == 0);
+        }
+      }
+      if (count == 0) continue;
+      store_codes<8, kAligned>(norm.codes + row * norm.cols + col,
+                               encode_eight(scheme, values[i], encoding), count);
+    }
+  }
+}
+
+template <class T, class Scheme>
+void launch(const RmsNormQuantizeFp8Args& args, const Scheme& scheme) {
+  const Matrix& x = args.quantize.x;
+  const Norm norm{x.cols, args.epsilon, args.weight_offset, args.quantize.codes};
+  const bool aligned =
+      has_vectors(x) && is_aligned(args.weight.data, 16) && is_aligned(args.quantize.codes, 8);
+  const bool groups = args.quantize.block.cols < x.cols;
+  const auto run = [&]<int kVectors, bool kGroups, bool kAligned>(
+                       std::integral_constant<int, kVectors>, std::bool_constant<kGroups>,
+                       std::bool_constant<kAligned>) {
+    const std::int64_t vectors = (x.cols + kEight - 1) / kEight;
+    const std::int64_t wanted = (vectors + kVectors * kWarp - 1) / (kVectors * kWarp) * kWarp;
+    const auto threads = static_cast<unsigned>(wanted < kThreads ? wanted : kThreads);
+    rms_norm_quantize<Scheme, T, kVectors, kGroups, kAligned>
+        <<<static_cast<unsigned>(x.rows), threads, 0, static_cast<cudaStream_t>(args.stream)>>>(
+            Plain<T>(x), Weight(args.weight), scheme, norm);
+  };
+  const auto with_groups = [&](auto vectors, auto is_aligned) {
+    if (groups) {
+      run(vectors, std::true_type{}, is_aligned);
+    } else {
+      run(vectors, std::false_type{}, is_aligned);
+    }
+  };
+  if (!aligned) {
+    with_groups(std::integral_constant<int, 1>{}, std::false_type{});
+  } else if (x.cols <= 2048) {
+    with_groups(std::integral_constant<int, 1>{}, std::true_type{});
+  } else {
+    with_groups(std::integral_constant<int, 4>{}, std::true_type{});
+  }
+}
+
+}  // namespace
+
+const char* rms_norm_quantize_fp8_cuda(const RmsNormQuantizeFp8Args& args) {
+  if (args.quantize.x.rows == 0 || args.quantize.x.cols == 0) return nullptr;
+  with_fp8_scheme(args.quantize, [&](const auto& scheme) {
+    with_element(args.quantize.x.dtype, [&]<class T>(T) { launch<T>(args, scheme); });
+  });
+  return launch_error();
+}
+
+}  // namespace lowp::kernels

@@ -1,0 +1,33 @@
+// What the quantize and dequantize operators share on CUDA.
+#pragma once
+
+#include <optional>
+
+#include "ops/cuda/checks.h"
+
+namespace lowp::ops {
+
+// float32, bfloat16 or float16.
+inline kernels::Matrix check_cuda_float_matrix(const Argument& argument) {
+  return check_cuda_matrix(argument, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+}
+
+// A dense operand on the GPU of `x`.
+inline void check_cuda_output(const Argument& argument, const Tensor& x, ScalarType dtype,
+                              std::initializer_list<std::int64_t> shape) {
+  check_cuda_dense(argument, dtype, shape);
+  check_same_device(argument, x);
+}
+
+// Memory on the GPU of `x` that kernels of the current stream may use; nullptr for no bytes.
+struct Workspace {
+  Workspace(const Tensor& x, std::int64_t bytes) {
+    if (bytes == 0) return;
+    tensor = empty_cuda(x, {bytes}, ScalarType::Byte);
+    data = tensor->mutable_data_ptr();
+  }
+  std::optional<Tensor> tensor;
+  void* data = nullptr;
+};
+
+}  // namespace lowp::ops

@@ -7,7 +7,6 @@
 //   kCodes, kBytes     along K in one step of the loop
 //   kParts             vectors that one step decodes to
 //   place(i)           where the parts have code i of a step, in elements
-//   kChains            sums of a row side by side that registers hold beside three other rows'
 //   kHalves            whether the first half of the parts is the first half of the codes
 //   decode(codes, parts)
 //   multiply_add(sum, part, x)
@@ -106,7 +105,7 @@ struct RowProduct {
   using Sum = typename Format::Sum;
   // Sums of a row side by side: a single chain of additions has their latency in every step.
   static constexpr int kSums = kRows * kX;
-  static constexpr int kChains = kSums > 4 ? 1 : (kSums < 4 ? 4 : (kX == 1 ? Format::kChains : 2));
+  static constexpr int kChains = kSums > 4 ? 1 : (kSums > 2 ? 2 : 4);
 
   const Format& format;
   const std::uint8_t* codes;  // rows row_bytes apart
@@ -116,14 +115,14 @@ struct RowProduct {
   bool fetch;             // the next rows, in the order of memory: four streams are slower than one
 
   // sums += parts [kFirst, kLast) of the step
-  template <int kFirst, int kLast>
+  template <int kFirst, int kLast, int kWays>
   [[gnu::always_inline]] void add_parts(std::int64_t step, const Ints (&parts)[Format::kParts],
-                                        Sum (&sums)[kX][kChains]) const {
+                                        Sum (&sums)[kX][kWays]) const {
 #pragma GCC unroll 4
     for (int m = 0; m < kX; ++m) {
 #pragma GCC unroll 8
       for (int part = kFirst; part < kLast; ++part) {
-        Sum& sum = sums[m][part % kChains];
+        Sum& sum = sums[m][part % kWays];
         sum = Format::multiply_add(
             sum, parts[part],
             load_ints(x + m * kMaxChunk + (step * Format::kParts + part) * kLanes));
@@ -149,7 +148,8 @@ struct RowProduct {
   }
 
   // sums += the step's parts
-  [[gnu::always_inline]] void add_step(std::int64_t step, Sum (&sums)[kRows][kX][kChains]) const {
+  template <int kWays>
+  [[gnu::always_inline]] void add_step(std::int64_t step, Sum (&sums)[kRows][kX][kWays]) const {
     fetch_ahead(step);
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
@@ -159,7 +159,8 @@ struct RowProduct {
     }
   }
 
-  [[gnu::always_inline]] void add_end(Sum (&sums)[kRows][kX][kChains]) const {
+  template <int kWays>
+  [[gnu::always_inline]] void add_end(Sum (&sums)[kRows][kX][kWays]) const {
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       Ints parts[Format::kParts];
@@ -206,9 +207,10 @@ template <class Format, int kX, int kRows>
 void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t group_steps,
                      const float* scales, std::int64_t groups, Floats (*result)[kWeightRows]) {
   constexpr int kChains = RowProduct<Format, kX, kRows>::kChains;
+  constexpr int kShort = kChains > 2 ? 2 : kChains;  // more would cost additions
   const std::int64_t whole = product.whole_steps();
   Floats sums[kRows][kX] = {};
-  const auto add_scaled = [&](const Floats(&partial)[kRows][kX][kChains])
+  const auto add_scaled = [&]<int kWays>(const Floats(&partial)[kRows][kX][kWays])
       __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
@@ -216,14 +218,14 @@ void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t 
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
         sums[row][m] =
-            multiply_add(sum_of_chains<Format, kChains>(partial[row][m]), scale, sums[row][m]);
+            multiply_add(sum_of_chains<Format, kWays>(partial[row][m]), scale, sums[row][m]);
       }
     }
     ++scales;
   };
   std::int64_t step = 0;
   for (; step < whole && group_steps == 1; ++step) {
-    Floats partial[kRows][kX][kChains] = {};
+    Floats partial[kRows][kX][kShort] = {};
     product.add_step(step, partial);
     add_scaled(partial);
   }

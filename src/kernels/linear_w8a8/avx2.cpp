@@ -26,7 +26,6 @@ struct Int8Words : Int16Pairs {
   static constexpr std::int64_t kCodes = 64;
   static constexpr std::int64_t kBytes = 64;
   static constexpr int kParts = 4;
-  static constexpr int kChains = 1;
   static constexpr bool kHalves = false;
   static constexpr int place(int i) { return i / 32 * 32 + i % 2 * 16 + i % 32 / 2; }
 

@@ -2,12 +2,27 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <limits>
+
+#include "kernels/runtime/cpu.h"
+
 namespace lowp::nn {
 namespace {
 
-// From 8 rows on oneDNN's blocked product is as fast or faster. Up to 4, on one thread of a Zen 4,
-// (576 to 1536) x 576 takes 19 to 58 us here and 41 to 95 us in at::linear.
-constexpr std::int64_t kMaxRows = 4;
+// Rows of x up to which the kernel is faster than at::linear.
+//
+// AVX-512: from 8 rows on oneDNN's blocked product is as fast or faster. Up to 4, on one thread of
+// a Zen 4, (576 to 1536) x 576 takes 19 to 58 us here and 41 to 95 us in at::linear.
+//
+// AVX2: oneDNN has no bf16 product there, and what at::linear runs in its place stays at 9 to 11
+// GFLOPS for any number of rows. One thread of a Zen 3, torch 2.11, lowp and at::linear:
+//   rows             1            4            16            128             512
+//   1536 x 576   41, 184 us  115, 706 us  0.49, 2.8 ms  2.8, 22.7 ms   11, 91 ms
+//   4096 x 4096  1.5, 3.2 ms  2.5, 12.8 ms  12, 49 ms    56, 390 ms   213, 1563 ms
+std::int64_t max_rows() {
+  static const bool always = kernels::machine_isa() == kernels::Isa::kAvx2;
+  return always ? std::numeric_limits<std::int64_t>::max() : 4;
+}
 
 }  // namespace
 
@@ -16,7 +31,7 @@ bool takes_bf16_kernel(const torch::Tensor& x, const torch::Tensor& weight,
   return !torch::GradMode::is_enabled() && x.scalar_type() == torch::kBFloat16 &&
          weight.scalar_type() == torch::kBFloat16 && x.is_cpu() && weight.is_cpu() &&
          weight.is_contiguous() && x.dim() > 0 && x.size(-1) == weight.size(1) &&
-         weight.size(1) > 0 && x.numel() <= kMaxRows * weight.size(1) &&
+         weight.size(1) > 0 && x.numel() / weight.size(1) <= max_rows() &&
          (!bias.defined() || bias.is_contiguous());
 }
 

@@ -65,16 +65,21 @@ TEST(Linear, UnquantizedIsTorchs) {
   EXPECT_TRUE(linear->buffers().empty());
 }
 
-TEST(Linear, UnquantizedBfloat16OfFewRowsIsRoundedOnce) {
+// Rows for lowp's kernel on every machine, and more, of which some leave it to at::linear.
+TEST(Linear, UnquantizedBfloat16IsRoundedOnce) {
   torch::NoGradGuard no_grad;
   Linear linear(kK, kN);
   linear->to(torch::kBFloat16);
-  const torch::Tensor x = input()[0].to(torch::kBFloat16);
-  const torch::Tensor exact = torch::nn::functional::linear(
-      x.to(torch::kFloat64), linear->weight.to(torch::kFloat64), linear->bias.to(torch::kFloat64));
-  const torch::Tensor y = linear(x);
-  EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
-  EXPECT_LE(relative_error(y.to(torch::kFloat64), exact), 1.0 / 256);
+  for (const torch::Tensor& rows : {input()[0], input(), input().repeat({20, 1, 1})}) {
+    const torch::Tensor x = rows.to(torch::kBFloat16);
+    const torch::Tensor exact =
+        torch::nn::functional::linear(x.to(torch::kFloat64), linear->weight.to(torch::kFloat64),
+                                      linear->bias.to(torch::kFloat64));
+    const torch::Tensor y = linear(x);
+    EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
+    EXPECT_EQ(y.sizes(), exact.sizes());
+    EXPECT_LE(relative_error(y.to(torch::kFloat64), exact), 1.0 / 256);
+  }
 }
 
 class QuantizedLinear : public ::testing::TestWithParam<std::string> {};

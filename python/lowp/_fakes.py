@@ -62,22 +62,45 @@ def _rms_norm_quantize_fp8(x, weight, eps, block, element="e4m3", power_of_two=F
     return _quantize_fp8(x, block, element)
 
 
-def _quantize_mx(x, element="e4m3", scaling_mode="rceil", block_size=32):
-    rows, cols = x.shape
+def _swizzled(rows, cols):
+    return 32 * ((rows + 127) // 128), 16 * ((cols + 3) // 4)
+
+
+def _quantize_mx(x, element="e4m3", scaling_mode="rceil", block_size=32, dim=1, swizzled=False):
+    rows, cols = x.shape if dim in (1, -1) else reversed(x.shape)
     packed = 2 if element == "e2m1" else 1
+    scales = rows, cols // block_size
     return (
         x.new_empty((rows, cols // packed), dtype=_FP8_DTYPES.get(element, torch.uint8)),
-        x.new_empty((rows, cols // block_size), dtype=torch.float8_e8m0fnu),
+        x.new_empty(_swizzled(*scales) if swizzled else scales, dtype=torch.float8_e8m0fnu),
     )
 
 
-def _quantize_nvfp4(x, recipe="inference", block_scale_floor=None, static_tensor_scale=None):
+def _quantize_mx_both(x, element="e4m3", scaling_mode="rceil", swizzled=False):
+    return (
+        *_quantize_mx(x, element, swizzled=swizzled),
+        *_quantize_mx(x, element, dim=0, swizzled=swizzled),
+    )
+
+
+def _quantize_nvfp4(
+    x, recipe="inference", block_scale_floor=None, static_tensor_scale=None, swizzled=False
+):
     rows, cols = x.shape
+    scales = rows, cols // 16
     return (
         x.new_empty((rows, cols // 2), dtype=torch.uint8),
-        x.new_empty((rows, cols // 16), dtype=torch.float8_e4m3fn),
+        x.new_empty(_swizzled(*scales) if swizzled else scales, dtype=torch.float8_e4m3fn),
         x.new_empty((1,), dtype=torch.float32),
     )
+
+
+def _swizzle_scales(scale):
+    return scale.new_empty(_swizzled(*scale.shape))
+
+
+def _unswizzle_scales(swizzled, rows, cols):
+    return swizzled.new_empty((rows, cols))
 
 
 def _dequantize(codes, scale, *_args, dtype=None, **_kwargs):
@@ -140,7 +163,10 @@ _FAKES = {
     "silu_mul_quantize_fp8": _silu_mul_quantize_fp8,
     "rms_norm_quantize_fp8": _rms_norm_quantize_fp8,
     "quantize_mx": _quantize_mx,
+    "quantize_mx_both": _quantize_mx_both,
     "quantize_nvfp4": _quantize_nvfp4,
+    "swizzle_scales": _swizzle_scales,
+    "unswizzle_scales": _unswizzle_scales,
     "dequantize_int8": _with_dtype(_dequantize, 4),
     "dequantize_int4": _with_dtype(_dequantize_packed, 4),
     "dequantize_fp8": _with_dtype(_dequantize, 3),

@@ -19,7 +19,8 @@ struct E8m0 {
 
   // 1 / to_float(code), exact: 2^127 for byte 0, the subnormal 2^-127 for byte 254.
   LOWP_HD static constexpr float reciprocal(std::uint8_t code) {
-    return code == kNaNCode ? kNaN : to_float(static_cast<std::uint8_t>(254 - code));
+    if (code >= 254) return code == 254 ? from_bits(0x00400000) : kNaN;
+    return from_bits((254U - code) << 23);
   }
 
   // The byte of 2^exponent, saturating.

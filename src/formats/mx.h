@@ -17,23 +17,45 @@ namespace lowp {
 
 inline constexpr int kMxBlock = 32;
 
-// The scale byte of a block from the bits of its largest |x| (abs_bits; NaN sorts highest). 255 if
-// that is NaN or Inf, or if kEven rounds it to 2^128.
+// How the scale follows from the bits of amax, the largest |x| of a block (abs_bits; NaN sorts
+// highest): rounding up is an addition that carries into the exponent.
 //   kFloor  2^floor(log2 amax) / 2^emax: elements may saturate
 //   kCeil   2^ceil(log2 amax) / 2^emax
 //   kEven   as kFloor after rounding amax to the element's mantissa
 //   kRceil  the smallest scale with amax <= max * scale: nothing saturates
+struct MxScaleRule {
+  std::uint32_t added;
+  std::uint32_t nan_from;  // NaN and Inf, and what kEven rounds to 2^128
+};
+
+template <class Element>
+LOWP_HD constexpr MxScaleRule mx_scale_rule(MxScaleMode mode) {
+  switch (mode) {
+    case MxScaleMode::kFloor:
+      return {0, kInfBits};
+    case MxScaleMode::kCeil:
+      return {kMantissaMask, kInfBits};
+    case MxScaleMode::kEven: {
+      constexpr std::uint32_t kHalf = 1U << (22 - Element::kMantissaBits);
+      return {kHalf, kInfBits - kHalf};
+    }
+    case MxScaleMode::kRceil:
+      return {kMantissaMask - Element::kMaxMantissa, kInfBits};
+  }
+  return {};
+}
+
+// The scale byte of a block; 255 is NaN.
+template <class Element>
+LOWP_HD constexpr std::uint8_t mx_scale(std::uint32_t amax_bits, MxScaleRule rule) {
+  const int byte = static_cast<int>((amax_bits + rule.added) >> 23) - Element::kEmax;
+  if (amax_bits >= rule.nan_from) return E8m0::kNaNCode;
+  return static_cast<std::uint8_t>(byte < 0 ? 0 : byte);
+}
+
 template <class Element>
 LOWP_HD constexpr std::uint8_t mx_scale(std::uint32_t amax_bits, MxScaleMode mode) {
-  if (mode == MxScaleMode::kEven && amax_bits < kInfBits) {
-    amax_bits = (amax_bits + (1U << (22 - Element::kMantissaBits))) & ~kMantissaMask;
-  }
-  if (amax_bits >= kInfBits) return E8m0::kNaNCode;
-  const std::uint32_t mantissa = amax_bits & kMantissaMask;
-  int exponent = static_cast<int>(amax_bits >> 23) - 127 - Element::kEmax;
-  if (mode == MxScaleMode::kCeil) exponent += mantissa > 0 ? 1 : 0;
-  if (mode == MxScaleMode::kRceil) exponent += mantissa > Element::kMaxMantissa ? 1 : 0;
-  return E8m0::from_exponent(exponent);
+  return mx_scale<Element>(amax_bits, mx_scale_rule<Element>(mode));
 }
 
 // `reciprocal`: E8m0::reciprocal(scale byte), NaN for 255. Saturates.

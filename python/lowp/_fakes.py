@@ -128,6 +128,11 @@ def _with_dtype(fake, position):
     return call
 
 
+def _scaled_mm(a, b, *_args, out_dtype=None, **_kwargs):
+    dtype = out_dtype or (_args[5] if len(_args) > 5 else None)
+    return a.new_empty((*a.shape[:-1], b.shape[-2]), dtype=dtype or torch.bfloat16)
+
+
 def _like_first(x, *_args, **_kwargs):
     return x.new_empty(x.shape)
 
@@ -172,6 +177,7 @@ _FAKES = {
     "dequantize_fp8": _with_dtype(_dequantize, 3),
     "dequantize_mx": _dequantize_mx,
     "dequantize_nvfp4": _with_dtype(_dequantize_packed, 3),
+    "scaled_mm": _scaled_mm,
     "rms_norm": _like_first,
     "add_rms_norm": _add_rms_norm,
     "rotary": _rotary,

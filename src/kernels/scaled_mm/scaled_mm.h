@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "formats/dtype.h"
+#include "kernels/runtime/dispatch.h"
+#include "kernels/runtime/parallel.h"
 
 namespace lowp::kernels {
 
@@ -39,13 +42,23 @@ struct ScaledMmArgs {
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
-  const void* bias;        // (N), or nullptr
-  DType bias_dtype;        // kF32, kF16, kBF16
-  void* out;               // batch x (M, N), contiguous
-  DType out_dtype;         // kF32, kF16, kBF16
-  bool fast_accumulation;  // the sum may stay in the tensor core's reduced accumulators
-  void* workspace;         // of the bytes that the kernel asks for, aligned to 256
-  void* stream;            // cudaStream_t
+  const void* bias;             // (N), or nullptr
+  DType bias_dtype;             // kF32, kF16, kBF16
+  void* out;                    // batch x (M, N), contiguous
+  DType out_dtype;              // kF32, kF16, kBF16
+  bool fast_accumulation;       // the sum may stay in the tensor core's reduced accumulators
+  bool after_quantize;          // GPU: the kernel before in the stream writes `a` and nothing else
+  void* stream;                 // GPU: cudaStream_t
+  const ParallelFor* parallel;  // CPU
 };
+
+// Columns of k that share a scale in both operands: K where a scale is a row's or the operand's.
+std::int64_t scaled_mm_block(const ScaledMmArgs& args);
+
+// On the CPU, where the bias is fp32.
+void scaled_mm(const ScaledMmArgs& args);
+
+// Best first; the reference is last. Tests and benchmarks run each of them.
+std::span<const Implementation<ScaledMmArgs>> scaled_mm_implementations();
 
 }  // namespace lowp::kernels

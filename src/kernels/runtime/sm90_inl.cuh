@@ -122,6 +122,13 @@ __device__ inline void cluster_sync() {
   cluster_wait();
 }
 
+// For the end of a kernel that reads other blocks' memory: no block goes before all have come here.
+// Orders no writes.
+__device__ inline void cluster_leave() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+  cluster_wait();
+}
+
 // --- registers and fences ---
 
 // Registers a thread of this warpgroup: a multiple of 8, 24 to 240. Takes effect where the kernel

@@ -1,0 +1,11 @@
+#include "kernels/scaled_mm/sm90_job_inl.cuh"
+
+namespace lowp::kernels {
+
+const char* scaled_mm_direct_sm90(const ScaledMmArgs& args) {
+  const auto [wide, narrow] = sm90::wave_costs(args.m, args.n, args.batch);
+  return wide <= narrow ? run_gemm<sm90::Mainloop::kDirect, 256, 1>(args)
+                        : run_gemm<sm90::Mainloop::kDirect, 128, 1>(args);
+}
+
+}  // namespace lowp::kernels

@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import subprocess
+import time
 
 import torch
 
@@ -54,6 +55,25 @@ def graph_milliseconds(launch, buffers, samples=SAMPLES):
         for i in range(buffers):
             launch(i)
     return milliseconds(lambda _: graph.replay(), 1, samples, launches=3) / buffers
+
+
+def interleaved_milliseconds(calls, buffers, rounds=7, launches=6):
+    """Median time of each call, taking turns: a power-limited card favours what runs after a rest."""
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            time.sleep(0.05)
+            for i in range(2):
+                call(i % buffers)
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda._sleep(500_000)
+            start.record()
+            for i in range(launches):
+                call(i % buffers)
+            end.record()
+            torch.cuda.synchronize()
+            times[name].append(start.elapsed_time(end) / launches)
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def commit():

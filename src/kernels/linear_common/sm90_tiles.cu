@@ -20,6 +20,7 @@ const char* linear_tiles_sm90(const CudaLinearArgs& args) {
   constexpr std::int64_t kLimit = std::int64_t{1} << 31;
   if (args.m == 0 || weight.n == 0) return nullptr;
   if (args.m >= kLimit || weight.n >= kLimit || weight.k >= kLimit) return "a side is 2^31 or more";
+  if (weight.n * (weight.k / 16 + 1) >= 2 * kLimit) return "more than 2^32 scales";
   if (!is_aligned(args.x, 16) || args.x_stride % 8 != 0) return "x is not aligned to 16 bytes";
   if (!is_aligned(args.out, 16)) return "out is not aligned to 16 bytes";
   switch (weight.format) {

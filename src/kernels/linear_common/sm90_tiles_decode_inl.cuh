@@ -66,6 +66,18 @@ struct Fp16Pair {
   }
 };
 
+// (a & b) ^ c and (a & b) | c, one instruction each also where b and c are constants.
+__device__ inline unsigned and_xor(unsigned a, unsigned b, unsigned c) {
+  unsigned result;
+  asm("lop3.b32 %0, %1, %2, %3, 0x6A;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+__device__ inline unsigned and_or(unsigned a, unsigned b, unsigned c) {
+  unsigned result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xEA;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
 // The low two bytes of `codes`, NaN included.
 __device__ inline unsigned e4m3_to_fp16(unsigned codes) {
   unsigned pair;
@@ -95,9 +107,9 @@ struct Int4Codes {
   __device__ static unsigned pair(unsigned word, unsigned c) {
     const unsigned nibbles = __byte_perm(word, word >> 4, c | (4 + c) << 8);
     if constexpr (std::is_same_v<Pair, Fp16Pair>) {
-      return Pair::add((nibbles & 0x000F000FU) ^ 0x64086408U, 0xE408E408U);  // 1032 + code
+      return Pair::add(and_xor(nibbles, 0x000F000FU, 0x64086408U), 0xE408E408U);  // 1032 + code
     } else {
-      return Pair::add((nibbles & 0x000F000FU) ^ 0x43084308U, 0xC308C308U);  // 136 + code
+      return Pair::add(and_xor(nibbles, 0x000F000FU, 0x43084308U), 0xC308C308U);  // 136 + code
     }
   }
 };
@@ -107,11 +119,12 @@ struct E2m1Codes {
   template <class Pair>
   __device__ static unsigned pair(unsigned word, unsigned c) {
     const unsigned upper = __byte_perm(word << 4, word, c << 4 | (4 + c) << 12);
-    const unsigned sign = upper & 0x80008000U;
     if constexpr (std::is_same_v<Pair, Fp16Pair>) {
-      return Pair::multiply(sign | ((upper >> 3) & 0x0E000E00U), 0x74007400U);  // 2^14
+      const unsigned magnitude = (upper >> 3) & 0x0E000E00U;
+      return Pair::multiply(and_or(upper, 0x80008000U, magnitude), 0x74007400U);  // 2^14
     } else {
-      return Pair::multiply(sign | ((upper >> 6) & 0x01C001C0U), 0x7E807E80U);  // 2^126
+      const unsigned magnitude = (upper >> 6) & 0x01C001C0U;
+      return Pair::multiply(and_or(upper, 0x80008000U, magnitude), 0x7E807E80U);  // 2^126
     }
   }
 };
@@ -122,11 +135,11 @@ struct Int8Codes {
   __device__ static unsigned pair(unsigned low, unsigned high, unsigned c) {
     const unsigned bytes = __byte_perm(low, high, 2 * c | (2 * c + 1) << 8);
     if constexpr (std::is_same_v<Pair, Fp16Pair>) {
-      return Pair::add((bytes & 0x00FF00FFU) ^ 0x64806480U, 0xE480E480U);  // 1152 + code
+      return Pair::add(and_xor(bytes, 0x00FF00FFU, 0x64806480U), 0xE480E480U);  // 1152 + code
     } else {
       // 128 + the low seven bits, less 128 or, its exponent's last bit being the sign, 256.
-      return Pair::subtract((bytes & 0x007F007FU) | 0x43004300U,
-                            (bytes & 0x00800080U) | 0x43004300U);
+      return Pair::subtract(and_or(bytes, 0x007F007FU, 0x43004300U),
+                            and_or(bytes, 0x00800080U, 0x43004300U));
     }
   }
 };

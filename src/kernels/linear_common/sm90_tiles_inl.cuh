@@ -45,6 +45,9 @@ struct Kind {
   static constexpr Scaling kScaling = kScaling_;
   static constexpr unsigned kTokens = kTokens_;
 
+  static constexpr bool kHasByteScales = kFormat == CudaWeightFormat::kMxfp8 ||
+                                         kFormat == CudaWeightFormat::kMxfp4 ||
+                                         kFormat == CudaWeightFormat::kNvfp4;
   static constexpr unsigned kWords = kWordsOfScale<kScaling>;
   static constexpr unsigned kBlocks =  // of columns with a scale of their own, in a stage
       kScaling == Scaling::kRow ? 0 : (kFormat == CudaWeightFormat::kNvfp4 ? 4 : 2);
@@ -73,6 +76,7 @@ struct Problem {
   unsigned token_tiles;
   unsigned row_tiles;  // of kCluster * kRows
   bool codes_by_copy;
+  bool vector_scales;  // those of a stage are one aligned word
   bool vector_out;
 };
 
@@ -177,28 +181,138 @@ constexpr unsigned kWarpRows = 32 / kLaneSteps;
 constexpr unsigned kRowsOfLane =
     (kRows + kLoaderWarps * kWarpRows - 1) / (kLoaderWarps * kWarpRows);
 
-template <class K>
-__device__ void load_row_scales(const Problem& problem, unsigned row, unsigned column,
-                                unsigned (&words)[K::kRowWords]) {
-  const CudaWeight& weight = problem.weight;
-  const auto group_rows = static_cast<unsigned>(weight.group_rows);
-  const auto group_cols = static_cast<unsigned>(weight.group_cols);
+// The place of the first scale of a row of W.
+__device__ inline unsigned first_scale(const Problem& problem, unsigned row) {
+  const auto group_rows = static_cast<unsigned>(problem.weight.group_rows);
   row = min(row, problem.n - 1);
-  const unsigned scale_row = group_rows == 1 ? row : row / group_rows;
-  const std::int64_t first = static_cast<std::int64_t>(scale_row) * problem.scale_cols;
+  return (group_rows == 1 ? row : row / group_rows) * problem.scale_cols;
+}
+
+// What a lane loads for its rows, a value for each block of columns with a scale. The loops that
+// load have no branches inside: a branch waits for the load before it, a microsecond a window.
+template <class K>
+struct LaneScales {
+  static constexpr unsigned kBlocks = std::max(1U, K::kBlocks);  // none: not used
+  unsigned first[kRowsOfLane];                                   // places of the rows' first scales
+  unsigned words[kRowsOfLane][std::max(1U, K::kRowWords)];       // as the decoding warps read them
+
+  // The places of values of T behind `at` of each row.
+  template <class T>
+  __device__ void load(const void* data, const unsigned (&at)[kBlocks],
+                       unsigned (&raw)[kRowsOfLane][kBlocks]) const {
 #pragma unroll
-  for (unsigned block = 0; block < K::kBlocks; ++block) {
-    const unsigned k = column + block * (kStep / K::kBlocks);
-    ScaleWords<K::kWords> scale{};  // behind the last column x is 0, and so is the weight
-    if (k < problem.k) {
-      scale = load_scale<K::kFormat, typename K::Pair, K::kScaling>(weight, first + k / group_cols);
-    }
+    for (unsigned row = 0; row < kRowsOfLane; ++row) {
 #pragma unroll
-    for (unsigned word = 0; word < K::kWords; ++word) {
-      words[block * K::kWords + word] = scale.word[word];
+      for (unsigned block = 0; block < kBlocks; ++block) {
+        raw[row][block] =
+            static_cast<unsigned>(__ldg(static_cast<const T*>(data) + (first[row] + at[block])));
+      }
     }
   }
-}
+
+  // Of the stage that begins with `column`; behind the last column x is 0, and so is the scale.
+  __device__ void load_stage(const Problem& problem, unsigned column) {
+    unsigned at[kBlocks];
+#pragma unroll
+    for (unsigned block = 0; block < kBlocks; ++block) {
+      const unsigned k = min(column + block * (kStep / kBlocks), problem.k - 1);
+      at[block] = k / static_cast<unsigned>(problem.weight.group_cols);
+    }
+    if constexpr (K::kHasByteScales) {
+      load_bytes(problem, at);
+    } else {
+      load_groups(problem, at);
+    }
+#pragma unroll
+    for (unsigned block = 0; block < kBlocks; ++block) {
+      if (column + block * (kStep / kBlocks) < problem.k) continue;
+#pragma unroll
+      for (auto& row : words) {
+#pragma unroll
+        for (unsigned i = 0; i < K::kWords; ++i) row[block * K::kWords + i] = 0;
+      }
+    }
+  }
+
+  // Scales of a byte: those of a stage in one load where they are aligned.
+  __device__ void load_bytes(const Problem& problem, const unsigned (&at)[kBlocks]) {
+    using Vector = std::conditional_t<kBlocks == 4, unsigned, std::uint16_t>;
+    const auto* data = static_cast<const std::uint8_t*>(problem.weight.scale);
+    unsigned raw[kRowsOfLane][kBlocks];
+    if (problem.vector_scales) {
+      const unsigned place = min(at[0], problem.scale_cols - kBlocks);
+#pragma unroll
+      for (unsigned row = 0; row < kRowsOfLane; ++row) {
+        raw[row][0] = __ldg(reinterpret_cast<const Vector*>(data + (first[row] + place)));
+      }
+#pragma unroll
+      for (auto& row : raw) {
+#pragma unroll
+        for (unsigned i = kBlocks; i-- > 0;) row[i] = row[0] >> 8 * i & 0xFFU;
+      }
+    } else {
+      load<std::uint8_t>(data, at, raw);
+    }
+#pragma unroll
+    for (unsigned row = 0; row < kRowsOfLane; ++row) {
+#pragma unroll
+      for (unsigned i = 0; i < kBlocks; ++i) {
+        words[row][i] = decode_scale<K::kFormat, typename K::Pair, K::kScaling>(raw[row][i]);
+      }
+    }
+  }
+
+  // Scales of groups, and their zero points or zeros.
+  __device__ void load_groups(const Problem& problem, const unsigned (&at)[kBlocks]) {
+    const CudaWeight& weight = problem.weight;
+    const bool is_bf16 = weight.scale_dtype == DType::kBF16;
+    const auto load_parameters = [&](const void* data, auto& raw) {
+      if (is_bf16) {
+        load<std::uint16_t>(data, at, raw);
+      } else {
+        load<unsigned>(data, at, raw);
+      }
+    };
+    const auto to_float = [&](unsigned raw) { return __uint_as_float(is_bf16 ? raw << 16 : raw); };
+    const auto to_word = [](float value) {
+      constexpr bool kIsPair = K::kScaling == Scaling::kPair || K::kScaling == Scaling::kPairZero;
+      return kIsPair ? K::Pair::from_floats(value, value) : __float_as_uint(value);
+    };
+    unsigned scale[kRowsOfLane][kBlocks];
+    [[maybe_unused]] unsigned second[kRowsOfLane][kBlocks] = {};
+    load_parameters(weight.scale, scale);
+    if constexpr (K::kWords == 2) {
+      if (weight.zero != nullptr) load_parameters(weight.zero, second);
+      if (weight.zero_point != nullptr) load<std::int8_t>(weight.zero_point, at, second);
+    }
+#pragma unroll
+    for (unsigned row = 0; row < kRowsOfLane; ++row) {
+#pragma unroll
+      for (unsigned i = 0; i < kBlocks; ++i) {
+        words[row][i * K::kWords] = to_word(to_float(scale[row][i]));
+        if constexpr (K::kWords == 2) {
+          // Subtracting the zero point is adding its negative.
+          const float value = weight.zero_point != nullptr
+                                  ? -static_cast<float>(static_cast<int>(second[row][i]))
+                                  : to_float(second[row][i]);
+          words[row][i * K::kWords + 1] = to_word(value);
+        }
+      }
+    }
+  }
+
+  __device__ void store(unsigned scales, unsigned lane_row) const {
+#pragma unroll
+    for (unsigned row = 0; row < kRowsOfLane; ++row) {
+      const unsigned to = lane_row + row * kLoaderWarps * kWarpRows;
+      if (to >= kRows) break;
+#pragma unroll
+      for (unsigned word = 0; word < K::kRowWords; ++word) {
+        store_shared(scales + (to * K::kRowWords + word) * 4, words[row][word]);
+      }
+    }
+  }
+};
 
 // Codes that the copy engine does not take, a byte at a time.
 template <class K>
@@ -225,30 +339,20 @@ __device__ void load_scales(const Problem& problem, Shared<K> shared, unsigned w
   const unsigned tiles = problem.token_tiles * problem.row_tiles;
   for (unsigned i = blockIdx.x / kCluster; i < tiles; i += gridDim.x / kCluster) {
     const unsigned first_row = (tile_at(problem, i).row * kCluster + sm90::cluster_rank()) * kRows;
-    for (unsigned step = 0; step < problem.steps; step += kLaneSteps) {
-      [[maybe_unused]] unsigned words[kRowsOfLane][std::max(1U, K::kRowWords)];
-      if constexpr (K::kRowWords > 0) {
+    [[maybe_unused]] LaneScales<K> lane_scales;
+    if constexpr (K::kRowWords > 0) {
 #pragma unroll
-        for (unsigned row = 0; row < kRowsOfLane; ++row) {
-          load_row_scales<K>(problem, first_row + lane_row + row * kLoaderWarps * kWarpRows,
-                             (step + lane_step) * kStep, words[row]);
-        }
+      for (unsigned row = 0; row < kRowsOfLane; ++row) {
+        lane_scales.first[row] =
+            first_scale(problem, first_row + lane_row + row * kLoaderWarps * kWarpRows);
       }
+    }
+    for (unsigned step = 0; step < problem.steps; step += kLaneSteps) {
+      if constexpr (K::kRowWords > 0) lane_scales.load_stage(problem, (step + lane_step) * kStep);
       for (unsigned j = 0; j < min(kLaneSteps, problem.steps - step); ++j) {
         sm90::barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
         if constexpr (K::kRowWords > 0) {
-          if (lane_step == j) {
-#pragma unroll
-            for (unsigned row = 0; row < kRowsOfLane; ++row) {
-              const unsigned to = lane_row + row * kLoaderWarps * kWarpRows;
-              if (to >= kRows) break;
-#pragma unroll
-              for (unsigned word = 0; word < K::kRowWords; ++word) {
-                store_shared(shared.scales(stage.index) + (to * K::kRowWords + word) * 4,
-                             words[row][word]);
-              }
-            }
-          }
+          if (lane_step == j) lane_scales.store(shared.scales(stage.index), lane_row);
         }
         if (!problem.codes_by_copy) {
           load_codes<K>(problem, shared.codes(stage.index), first_row, step + j, warp * 32 + lane);

@@ -70,6 +70,8 @@ const char* launch(const CudaLinearArgs& args, unsigned clusters) {
       .token_tiles = tiles_of(args.m, K::kTokens),
       .row_tiles = tiles_of(weight.n, kRows * kCluster),
       .codes_by_copy = row_bytes % 16 == 0 && is_aligned(weight.codes, 16),
+      .vector_scales = K::kHasByteScales && tiles_of(weight.k, kStep) * kStep == weight.k &&
+                       is_aligned(weight.scale, K::kBlocks),
       .vector_out = weight.n % 8 == 0,
   };
   CUtensorMap x_map{};

@@ -24,53 +24,17 @@ inline constexpr unsigned kWordsOfScale =
     : kScaling == Scaling::kPairZero || kScaling == Scaling::kFloatZero ? 2
                                                                         : 1;
 
-// One lane's scale of a block of columns: the scale, and the zero point or zero if there is one.
-template <unsigned kWords>
-struct ScaleWords {
-  unsigned word[kWords];
-};
-
-__device__ inline unsigned twice(unsigned half) { return half * 0x00010001U; }
-
 template <class Pair>
 __device__ unsigned float_to_pair(float value) {
   return Pair::from_floats(value, value);
 }
 
-__device__ inline float load_parameter(const void* data, bool is_bf16, std::int64_t at) {
-  if (is_bf16) {
-    const unsigned bits = __ldg(static_cast<const std::uint16_t*>(data) + at);
-    return __uint_as_float(bits << 16);
-  }
-  return __ldg(static_cast<const float*>(data) + at);
-}
-
-// The scale of rows and columns that share one, `at` its place.
+// The scale of a block whose scale is one byte.
 template <CudaWeightFormat kFormat, class Pair, Scaling kScaling>
-__device__ ScaleWords<kWordsOfScale<kScaling>> load_scale(const CudaWeight& weight,
-                                                          std::int64_t at) {
-  ScaleWords<kWordsOfScale<kScaling>> words{};
-  if constexpr (kFormat == CudaWeightFormat::kMxfp8 || kFormat == CudaWeightFormat::kMxfp4) {
-    const std::uint8_t code = __ldg(static_cast<const std::uint8_t*>(weight.scale) + at);
-    const float scale = E8m0::to_float(code);
-    words.word[0] =
-        kScaling == Scaling::kPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
-  } else if constexpr (kFormat == CudaWeightFormat::kNvfp4) {
-    const unsigned code = __ldg(static_cast<const std::uint8_t*>(weight.scale) + at);
-    words.word[0] = e4m3_to_pair<Pair>(code | code << 8);
-  } else {
-    const bool is_bf16 = weight.scale_dtype == DType::kBF16;
-    const float scale = load_parameter(weight.scale, is_bf16, at);
-    constexpr bool kIsPair = kScaling == Scaling::kPair || kScaling == Scaling::kPairZero;
-    words.word[0] = kIsPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
-    if constexpr (kWordsOfScale<kScaling> == 2) {
-      float second = 0.0F;  // subtracting the zero point is adding its negative
-      if (weight.zero != nullptr) second = load_parameter(weight.zero, is_bf16, at);
-      if (weight.zero_point != nullptr) second = -static_cast<float>(__ldg(weight.zero_point + at));
-      words.word[1] = kIsPair ? float_to_pair<Pair>(second) : __float_as_uint(second);
-    }
-  }
-  return words;
+__device__ unsigned decode_scale(unsigned code) {
+  if constexpr (kFormat == CudaWeightFormat::kNvfp4) return e4m3_to_pair<Pair>(code | code << 8);
+  const float scale = E8m0::to_float(static_cast<std::uint8_t>(code));
+  return kScaling == Scaling::kPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
 }
 
 // A pair of codes times its scale. `zero_is_float`: the second word is a zero, not a zero point.

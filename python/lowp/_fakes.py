@@ -193,3 +193,4 @@ def register_fakes():
         packet = getattr(torch.ops.lowp, name)
         torch.library.register_fake(packet.default, fake)
         torch.library.register_fake(packet.out, lambda *_args, **_kwargs: None)
+    torch.library.register_fake(torch.ops.lowp.decode_advance.default, lambda *_args, **_kwargs: None)

@@ -2,14 +2,19 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include "lowp/cuda.h"
+
 namespace lowp::models {
 namespace {
 
 using torch::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-// The operators have no gradients and no other device yet.
-bool takes_kernels(const Tensor& x) { return !at::GradMode::is_enabled() && x.is_cpu(); }
+// The operators have no gradients.
+bool takes_kernels(const Tensor& x) {
+  if (at::GradMode::is_enabled()) return false;
+  return x.is_cpu() || (x.is_cuda() && load_cuda_operators());
+}
 
 template <class Signature>
 c10::TypedOperatorHandle<Signature> out_form(const char* name) {
@@ -51,9 +56,10 @@ void store(const Tensor& heads, Tensor& slots) {
 Tensor rotate_with_kernel(const Tensor& q, const Tensor& k, const Tensor& v,
                           const Rotation& rotation, const HeadNorms& norms, Tensor& keys,
                           Tensor& values) {
-  static const auto op = out_form<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                       const Tensor&, const OptionalTensor&, const OptionalTensor&,
-                                       double, double, Tensor&, Tensor&, Tensor&)>("lowp::rotary");
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                    const OptionalTensor&, const OptionalTensor&, double, double,
+                    const OptionalTensor&, Tensor&, Tensor&, Tensor&)>("lowp::rotary");
   const std::int64_t head_dim = 2 * rotation.cos.size(1);
   if (!keys.defined()) {
     keys = at::empty({k.size(1) / head_dim, k.size(0), head_dim}, k.options());
@@ -61,7 +67,7 @@ Tensor rotate_with_kernel(const Tensor& q, const Tensor& k, const Tensor& v,
   }
   Tensor out = at::empty({q.size(0), q.size(1)}, q.options());
   op.call(q, k, v, rotation.cos, rotation.sin, optional(norms.q.weight), optional(norms.k.weight),
-          norms.q.eps, norms.q.offset, out, keys, values);
+          norms.q.eps, norms.q.offset, optional(rotation.position), out, keys, values);
   return out;
 }
 
@@ -97,8 +103,24 @@ Tensor rotate(const Tensor& q, const Tensor& k, const Tensor& v, const Rotation&
   return rotate_with_torch(q, rotation, norms.q).flatten(1);
 }
 
+bool takes_attention_kernel(std::int64_t head_dim) { return head_dim % 8 == 0 && head_dim <= 256; }
+
+Tensor attend_to_range(const Tensor& q, const Tensor& keys, const Tensor& values,
+                       const Tensor& key_range, double scale) {
+  static const auto op = out_form<void(const Tensor&, const Tensor&, const Tensor&, double,
+                                       const OptionalTensor&, Tensor&)>("lowp::attention_decode");
+  const std::int64_t head_dim = keys.size(2);
+  Tensor out = at::empty({q.size(1) / head_dim, head_dim}, q.options());
+  op.call(q.view({-1, head_dim}), keys, values, scale, optional(key_range), out);
+  return out.view({1, -1});
+}
+
 Tensor attend(const Tensor& q, const Tensor& keys, const Tensor& values, const Tensor& mask,
               double scale) {
+  if (q.size(0) == 1 && !mask.defined() && q.is_cuda() && takes_kernels(q) &&
+      takes_attention_kernel(keys.size(2))) {
+    return attend_to_range(q, keys, values, {}, scale);
+  }
   const bool causal = !mask.defined() && q.size(0) > 1;
   const Tensor heads = q.view({q.size(0), -1, keys.size(2)}).transpose(0, 1);
   const Tensor out = at::scaled_dot_product_attention(

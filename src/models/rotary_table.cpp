@@ -39,15 +39,15 @@ RotaryTable::RotaryTable(const Rope& rope, std::int64_t head_dim)
 
 Rotation RotaryTable::rows(std::int64_t begin, std::int64_t count, torch::Device device) {
   if (!table_.cos.defined() || table_.cos.size(0) < begin + count) grow(begin + count);
-  if (table_.cos.device() != device) table_ = {table_.cos.to(device), table_.sin.to(device)};
-  return {table_.cos.narrow(0, begin, count), table_.sin.narrow(0, begin, count)};
+  if (table_.cos.device() != device) table_ = {table_.cos.to(device), table_.sin.to(device), {}};
+  return {table_.cos.narrow(0, begin, count), table_.sin.narrow(0, begin, count), {}};
 }
 
 void RotaryTable::grow(std::int64_t positions) {
   const auto size = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(positions)));
   const torch::Tensor angles =
       torch::arange(size, torch::kFloat32).unsqueeze(1) * frequencies_.unsqueeze(0);
-  table_ = {angles.cos(), angles.sin()};
+  table_ = {angles.cos(), angles.sin(), {}};
 }
 
 }  // namespace lowp::models

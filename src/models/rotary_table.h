@@ -11,6 +11,9 @@ namespace lowp::models {
 struct Rotation {
   torch::Tensor cos;
   torch::Tensor sin;
+  // (1) int64, or undefined. If there is one, the run begins there, cos and sin are tables of all
+  // positions, and keys and values go to the same place of their caches.
+  torch::Tensor position;
 };
 
 // cos and sin of position * frequency, made for as many positions as were ever asked for.

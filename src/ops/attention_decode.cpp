@@ -2,6 +2,8 @@
 
 #include <torch/csrc/stable/library.h>
 
+#include <optional>
+
 #include "ops/checks.h"
 #include "ops/torch_pool.h"
 
@@ -26,8 +28,26 @@ void check_cache(const Argument& cache, const Tensor& q) {
   }
 }
 
+struct KeyRange {
+  std::int64_t first;
+  std::int64_t end;
+};
+
+// Which of `positions` keys count; all if absent.
+KeyRange check_key_range(const std::optional<Tensor>& key_range, std::int64_t positions) {
+  if (!key_range) return {0, positions};
+  check_dense({kName, "key_range", *key_range}, ScalarType::Long, {2});
+  const auto* range = data<std::int64_t>(*key_range);
+  if (range[0] < 0 || range[0] >= range[1] || range[1] > positions) {
+    fail(kName, "key_range is not one of the cache",
+         concat({std::to_string(range[0]), " to ", std::to_string(range[1])}),
+         concat({"0 <= first < end <= ", std::to_string(positions)}));
+  }
+  return {range[0], range[1]};
+}
+
 void attention_decode_out(const Tensor& q, const Tensor& keys, const Tensor& values, double scale,
-                          const Tensor& out) {
+                          const std::optional<Tensor>& key_range, const Tensor& out) {
   const kernels::Matrix queries = check_matrix({kName, "q", q});
   check_cache({kName, "keys", keys}, q);
   check_cache({kName, "values", values}, q);
@@ -36,34 +56,41 @@ void attention_decode_out(const Tensor& q, const Tensor& keys, const Tensor& val
     fail(kName, "values are not laid out as keys", to_string(values.strides()),
          to_string(keys.strides()));
   }
+  const auto [first, end] = check_key_range(key_range, keys.size(1));
+  const std::int64_t skipped = first * queries.cols * bits(queries.dtype) / 8;
   kernels::attention_decode({
       .q = queries,
-      .keys = keys.const_data_ptr(),
-      .values = values.const_data_ptr(),
+      .keys = data<char>(keys) + skipped,
+      .values = data<char>(values) + skipped,
       .head_stride = keys.stride(0),
       .kv_heads = keys.size(0),
-      .positions = keys.size(1),
+      .positions = end - first,
       .scale = static_cast<float>(scale),
       .out = check_output_matrix({kName, "out", out}, queries.rows, queries.cols),
       .parallel = torch_pool(),
   });
 }
 
-Tensor attention_decode(const Tensor& q, const Tensor& keys, const Tensor& values, double scale) {
+Tensor attention_decode(const Tensor& q, const Tensor& keys, const Tensor& values, double scale,
+                        const std::optional<Tensor>& key_range) {
   const kernels::Matrix queries = check_matrix({kName, "q", q});
   const Tensor out = empty({queries.rows, queries.cols}, q.scalar_type());
-  attention_decode_out(q, keys, values, scale, out);
+  attention_decode_out(q, keys, values, scale, key_range, out);
   return out;
 }
 
 }  // namespace
 
-// q (H, D) of one token; keys, values (KV, S, D) of q's dtype. Returns (H, D).
+// q (H, D) of one token; keys, values (KV, S, D) of q's dtype; key_range (2) int64, the first key
+// that counts and the end of those: all if absent. On the GPU it is read when the kernel runs.
+// Returns (H, D).
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
-  library.def("attention_decode(Tensor q, Tensor keys, Tensor values, float scale) -> Tensor");
   library.def(
-      "attention_decode.out(Tensor q, Tensor keys, Tensor values, float scale, *, Tensor(a!) out) "
-      "-> ()");
+      "attention_decode(Tensor q, Tensor keys, Tensor values, float scale, Tensor? key_range=None) "
+      "-> Tensor");
+  library.def(
+      "attention_decode.out(Tensor q, Tensor keys, Tensor values, float scale, Tensor? "
+      "key_range=None, *, Tensor(a!) out) -> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {

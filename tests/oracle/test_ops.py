@@ -224,11 +224,55 @@ ANGLES = torch.ones(2, 4)
         (lambda: ops.rotary(X[:1], X, X, ANGLES[:1], ANGLES[:1]), "k has the wrong shape"),
         (lambda: ops.rotary(X, X, X[:, :4], ANGLES, ANGLES), "v has the wrong shape"),
         (lambda: ops.rotary(X, X, X, ANGLES, ANGLES, torch.ones(4)), "q_weight has the wrong shape"),
+        (lambda: rotary_at(4), "position is out of range, got 4, expected 0 to 3"),
+        (lambda: rotary_at(-1), "position is out of range, got -1"),
+        (lambda: ops.attention_decode(HEADS, CACHE, CACHE, 1.0, torch.tensor([2, 6])), "got 2 to 6, expected 0 <= first"),
+        (lambda: ops.attention_decode(HEADS, CACHE, CACHE, 1.0, torch.tensor([3, 3])), "got 3 to 3, expected 0 <= first"),
+        (lambda: ops.decode_advance(X, torch.zeros(7, dtype=torch.int64)), r"logits .*got \(2, 8\), expected \(1, 8\)"),
+        (lambda: ops.decode_advance(X[:1], torch.zeros(6, dtype=torch.int64)), "state has the wrong shape"),
     ],
 )
 def test_fused_operators_refuse(call, text):
     with pytest.raises(RuntimeError, match=text):
         call()
+
+
+def rotary_at(position):
+    """Two tokens into caches of five positions, of one head of 8."""
+    outs = [torch.zeros(2, 8), torch.zeros(1, 5, 8), torch.zeros(1, 5, 8)]
+    angles = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.arange(16.0).view(2, 8)
+    arguments = [x, x + 1, x + 2, angles.cos(), angles.sin(), None, None, 1e-6, 0.0, torch.tensor([position])]
+    ops.rotary.out(*arguments, q_out=outs[0], k_out=outs[1], v_out=outs[2])
+    return arguments, outs
+
+
+@pytest.mark.parametrize("position", [0, 2, 3])
+def test_rotary_at_a_position(position):
+    (q, k, v, cos, sin, *_), (q_out, keys, values) = rotary_at(position)
+    new = slice(position, position + 2)
+    expected = ops.rotary(q, k, v, cos[new].contiguous(), sin[new].contiguous())
+    assert torch.equal(q_out, expected[0])
+    for cache, tokens in ((keys, expected[1]), (values, expected[2])):
+        assert torch.equal(cache[:, new], tokens) and cache.count_nonzero() == tokens.count_nonzero()
+
+
+@pytest.mark.parametrize("first, end", [(0, 1), (0, 33), (7, 20), (32, 33)])
+def test_attention_to_a_range_of_keys(first, end):
+    q, cache = torch.randn(4, 16), torch.randn(2, 2, 33, 16)
+    got = ops.attention_decode(q, *cache, 0.25, torch.tensor([first, end]))
+    assert torch.equal(got, ops.attention_decode(q, *cache[:, :, first:end], 0.25))
+
+
+def test_decode_advance_chooses_and_moves_on():
+    logits = torch.tensor([[1.0, 5.0, -2.0, 5.0]])
+    state = torch.tensor([3, 9, 0, 10, 0, 10, 3])
+    for expected in ([1, 10, 0, 11, 0, 11, 1], [1, 11, 0, 12, 1, 12, 1]):
+        ops.decode_advance(logits, state, 11)
+        assert state.tolist() == expected
+    logits[0, 2] = float("nan")
+    ops.decode_advance(logits, state)
+    assert state.tolist() == [0, 12, 0, 13, 0, 13, -1]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -317,6 +361,8 @@ def opcheck_cases():
     yield ops.rms_norm, (x, torch.ones(K), 1e-6)
     yield ops.gated_activation, (x, x)
     yield ops.score_logits, (x, torch.zeros(3, dtype=torch.int64), x)
+    yield ops.attention_decode, (HEADS, CACHE, CACHE, 1.0, torch.tensor([1, 4]))
+    yield ops.decode_advance, (x[:1], torch.zeros(7, dtype=torch.int64))
 
 
 @pytest.mark.parametrize(

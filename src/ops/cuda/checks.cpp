@@ -57,6 +57,28 @@ kernels::Matrix check_cuda_matrix(const Argument& argument,
           stride};
 }
 
+kernels::Matrix check_cuda_floats(const Argument& argument, const Tensor& x) {
+  check_same_device(argument, x);
+  return check_cuda_matrix(argument, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+}
+
+kernels::MutableMatrix check_cuda_output(const Argument& argument, const Tensor& x,
+                                         std::int64_t rows, std::int64_t cols) {
+  const kernels::Matrix matrix = check_cuda_floats(argument, x);
+  check_shape(argument, {rows, cols});
+  return {argument.tensor.mutable_data_ptr(), matrix.dtype, rows, cols, matrix.stride};
+}
+
+const std::int64_t* check_cuda_numbers(const char* operation, const char* name,
+                                       const std::optional<Tensor>& numbers, const Tensor& x,
+                                       std::int64_t count) {
+  if (!numbers) return nullptr;
+  const Argument argument{operation, name, *numbers};
+  check_same_device(argument, x);
+  check_cuda_dense(argument, ScalarType::Long, {count});
+  return data<std::int64_t>(*numbers);
+}
+
 Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape, ScalarType dtype) {
   return torch::stable::new_empty(like, Shape(shape.begin(), shape.size()), dtype);
 }

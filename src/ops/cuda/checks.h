@@ -20,6 +20,16 @@ void check_cuda_dense(const Argument& argument, ScalarType dtype,
 kernels::Matrix check_cuda_matrix(const Argument& argument,
                                   std::initializer_list<ScalarType> dtypes);
 
+// (rows, cols) of one of the floating-point dtypes, on the GPU of `x`; rows may be strided.
+kernels::Matrix check_cuda_floats(const Argument& argument, const Tensor& x);
+kernels::MutableMatrix check_cuda_output(const Argument& argument, const Tensor& x,
+                                         std::int64_t rows, std::int64_t cols);
+
+// A few numbers on the GPU that a kernel reads when it runs: int64 (count), or nullptr if absent.
+const std::int64_t* check_cuda_numbers(const char* operation, const char* name,
+                                       const std::optional<Tensor>& numbers, const Tensor& x,
+                                       std::int64_t count);
+
 Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape, ScalarType dtype);
 
 // While it lives, the device of `x` is the current one; `stream` is torch's current stream there.

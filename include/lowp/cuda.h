@@ -7,4 +7,8 @@ namespace lowp {
 // NVIDIA driver; throws lowp::Error if they are there and cannot be loaded.
 bool load_cuda_operators();
 
+// The same where a CUDA tensor is at hand: throws lowp::Error that says what is missing. lowp calls
+// it itself when it first sees a CUDA tensor.
+void require_cuda_operators();
+
 }  // namespace lowp

@@ -108,6 +108,8 @@ void LinearImpl::set_quantized_weight(const QuantizedWeight& quantized,
   install(moved(make_state(quantized, activation), device()));
 }
 
+void LinearImpl::set_quantized_state(const QuantizedState& state) { install(state); }
+
 QuantizedWeight LinearImpl::quantized_weight() const { return to_weight(require(quantized_)); }
 
 torch::Tensor LinearImpl::dequantized_weight() const {

@@ -4,6 +4,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "lowp/cuda.h"
 #include "lowp/error.h"
 #include "nn/quantized_state.h"
 
@@ -125,6 +126,7 @@ Tensor run_linear(const QuantizedState& state, const Tensor& x, const Tensor& bi
     throw Error("[nn::Linear] the input has no dimensions, got a scalar, expected (*, " +
                 std::to_string(state.k) + ")");
   }
+  if (x.is_cuda()) require_cuda_operators();
   c10::DimVector shape(x.sizes());
   shape.back() = state.n;
   Tensor out = at::empty(shape, x.options());

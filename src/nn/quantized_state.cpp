@@ -4,7 +4,9 @@
 
 #include <cstring>
 
+#include "lowp/cuda.h"
 #include "lowp/error.h"
+#include "nn/operator_weight.h"
 #include "nn/torch_threads.h"
 
 namespace lowp::nn {
@@ -126,6 +128,10 @@ QuantizedWeight to_weight(const QuantizedState& state) {
 }
 
 torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype) {
+  if (state.codes.is_cuda()) {
+    require_cuda_operators();
+    return dequantize_by_operators(state, dtype);
+  }
   const torch::Tensor out = torch::empty({state.n, state.k}, dtype);
   dequantize_weight(to_weight(state),
                     {out.data_ptr(), from_torch(dtype), state.n, state.k, state.k},

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <regex>
 
+#include "lowp/cuda.h"
 #include "lowp/error.h"
-#include "nn/quantized_state.h"
+#include "nn/operator_weight.h"
 #include "nn/torch_threads.h"
 #include "quantize/plan.h"
 #include "schemes/distortion.h"
@@ -49,8 +50,27 @@ std::string why_not(const Layer& layer, const Plan& plan) {
   return lowp::why_not(plan.scheme, layer.out_features, layer.in_features);
 }
 
+void fill(LayerReport& report, const Scheme& scheme, std::int64_t bytes, double sqnr_db) {
+  report.scheme = scheme.name;
+  report.group_size = scheme.group_size;
+  report.bits_per_weight = 8.0 * static_cast<double>(bytes) /
+                           static_cast<double>(report.out_features * report.in_features);
+  report.sqnr_db = sqnr_db;
+}
+
+// Where the weight is.
+void quantize_on_gpu(nn::LinearImpl& linear, const Plan& plan, LayerReport& report) {
+  require_cuda_operators();
+  const torch::Tensor weight = linear.weight.detach().contiguous();
+  const nn::QuantizedState state =
+      nn::quantize_by_operators(plan.scheme, weight, plan.options, plan.activation);
+  fill(report, plan.scheme, nn::byte_count(state), nn::sqnr_db(state, weight));
+  linear.set_quantized_state(state);
+}
+
 // Quantizes the weight and fills the report.
 void quantize_layer(nn::LinearImpl& linear, const Plan& plan, LayerReport& report) {
+  if (linear.weight.is_cuda()) return quantize_on_gpu(linear, plan, report);
   const torch::Tensor weight = linear.weight.detach().cpu().contiguous();
   const std::int64_t n = weight.size(0);
   const std::int64_t k = weight.size(1);
@@ -58,11 +78,7 @@ void quantize_layer(nn::LinearImpl& linear, const Plan& plan, LayerReport& repor
                                k};
   const QuantizedWeight quantized =
       quantize_weight(plan.scheme, matrix, torch_threads(), plan.options);
-  report.scheme = plan.scheme.name;
-  report.group_size = plan.scheme.group_size;
-  report.bits_per_weight =
-      8.0 * static_cast<double>(quantized.byte_count()) / static_cast<double>(n * k);
-  report.sqnr_db = distortion(quantized, matrix).sqnr_db();
+  fill(report, plan.scheme, quantized.byte_count(), distortion(quantized, matrix).sqnr_db());
   linear.set_quantized_weight(quantized, plan.activation);
 }
 

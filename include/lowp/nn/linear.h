@@ -52,6 +52,8 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
   // Takes a weight of (out_features, in_features); throws lowp::Error for another shape.
   void set_quantized_weight(const QuantizedWeight& weight,
                             const ActivationOptions& activation = {});
+  // For lowp's own sources: what quantize_ made on the device of the weight.
+  void set_quantized_state(const QuantizedState& state);
   // Throw lowp::Error if the layer is not quantized.
   QuantizedWeight quantized_weight() const;
   torch::Tensor dequantized_weight() const;  // (out_features, in_features), of the original dtype

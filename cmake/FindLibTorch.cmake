@@ -3,7 +3,7 @@
 #
 # Looks in LOWP_TORCH_ROOT, the project's virtual environment, CMAKE_PREFIX_PATH. Gives
 #   LibTorch::cpu    libtorch_cpu and libc10, which hold the C++ API and the Stable ABI
-#   LibTorch::cuda   libtorch_cuda, of a CUDA build alone
+#   LibTorch::cuda   libtorch_cuda, of a CUDA build alone; LibTorch::c10_cuda beside it
 # libtorch.so of a CUDA wheel is left out: it does nothing but load libtorch_cuda and some 2 GB of
 # CUDA libraries behind it, which a CPU program need not wait for.
 file(GLOB venv_torch ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
@@ -13,7 +13,7 @@ find_path(
   HINTS ${LOWP_TORCH_ROOT} ${venv_torch}
   PATH_SUFFIXES include)
 get_filename_component(libtorch_root "${LibTorch_INCLUDE_DIR}" DIRECTORY)
-foreach(lib torch_cpu c10 torch_cuda)
+foreach(lib torch_cpu c10 torch_cuda c10_cuda)
   find_library(
     LibTorch_${lib}_LIBRARY ${lib}
     HINTS ${libtorch_root}
@@ -51,5 +51,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
     set_target_properties(
       LibTorch::cuda PROPERTIES IMPORTED_LOCATION ${LibTorch_torch_cuda_LIBRARY}
                                 INTERFACE_LINK_OPTIONS LINKER:--allow-shlib-undefined)
+    add_library(LibTorch::c10_cuda SHARED IMPORTED)
+    set_target_properties(LibTorch::c10_cuda PROPERTIES IMPORTED_LOCATION
+                                                        ${LibTorch_c10_cuda_LIBRARY})
   endif()
 endif()

@@ -41,7 +41,7 @@ lowp_install(lowpCoreTargets lowp_formats lowp_kernels lowp_schemes lowp_checkpo
 lowp_install(lowpTokenizerTargets lowp_tokenizer)
 if(LOWP_TORCH)
   lowp_install(lowpTorchTargets lowp_ops lowp)
-  foreach(plugin lowp_commands lowp_ops_cuda)
+  foreach(plugin lowp_commands lowp_ops_cuda lowp_cuda)
     if(TARGET ${plugin})
       set_target_properties(${plugin} PROPERTIES INSTALL_RPATH "$ORIGIN;${torch_lib_dir}")
       install(TARGETS ${plugin} LIBRARY DESTINATION lib)

@@ -22,6 +22,8 @@ CausalLMImpl::~CausalLMImpl() = default;
 
 torch::ScalarType CausalLMImpl::dtype() const { return decoder_->embedding().scalar_type(); }
 
+torch::Device CausalLMImpl::device() const { return decoder_->embedding().device(); }
+
 void CausalLMImpl::optimize_for_inference() {
   decoder_->stack_projections();
   move_to_huge_pages(*this);
@@ -38,6 +40,10 @@ torch::Tensor CausalLMImpl::forward(const torch::Tensor& ids, KvCache* cache, Lo
                     "int64 (T), T > 0",
                     torch::toString(ids.scalar_type()), ids.dim(), ids.numel()));
   }
+  if (!ids.is_cpu() && ids.device() != device()) {
+    throw Error(fmt::format("[CausalLM] ids are elsewhere, got {}, expected the CPU or {}",
+                            ids.device().str(), device().str()));
+  }
   const std::int64_t smallest = ids.min().item<std::int64_t>();
   const std::int64_t largest = ids.max().item<std::int64_t>();
   if (smallest < 0 || largest >= config_.vocab_size) {
@@ -51,10 +57,15 @@ torch::Tensor CausalLMImpl::forward(const torch::Tensor& ids, KvCache* cache, Lo
   }
   const bool decodes = cache != nullptr && ids.size(0) == 1 && !at::GradMode::is_enabled() &&
                        decoder_->embedding().is_cpu();
+  const torch::Tensor here = ids.to(device());
   const torch::Tensor hidden = decodes
-                                   ? decoder_->decode(ids, begin, *cache)
-                                   : decoder_->forward(ids, begin, cache, logits == Logits::kLast);
+                                   ? decoder_->decode(here, begin, *cache)
+                                   : decoder_->forward(here, begin, cache, logits == Logits::kLast);
   if (cache != nullptr) cache->length_ = begin + ids.size(0);
+  return logits_of(hidden);
+}
+
+torch::Tensor CausalLMImpl::logits_of(const torch::Tensor& hidden) {
   const torch::Tensor result = lm_head_->forward(hidden);
   const double cap = config_.final_logit_softcapping;
   return cap > 0.0 ? torch::tanh(result / cap) * cap : result;

@@ -4,6 +4,7 @@
 
 #include <tuple>
 
+#include "kernels/decode_advance/decode_advance.h"
 #include "models/functional.h"
 
 namespace lowp::models {
@@ -55,13 +56,20 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Positions& po
       std::tuple(positions.begin, positions.count, positions.first_key);
   const HeadNorms norms =
       q_norm_ != nullptr ? HeadNorms{q_norm_->norm(), k_norm_->norm()} : HeadNorms{};
+  const bool device_step = positions.key_range.defined();
   torch::Tensor keys, values;
-  if (cache != nullptr) {
+  if (device_step) {
+    keys = cache->keys(layer_);
+    values = cache->values(layer_);
+  } else if (cache != nullptr) {
     keys = cache->keys(layer_).narrow(1, begin, count);
     values = cache->values(layer_).narrow(1, begin, count);
   }
   const std::vector<torch::Tensor> qkv = qkv_.forward(x);
   const torch::Tensor q = rotate(qkv[0], qkv[1], qkv[2], positions.rotation, norms, keys, values);
+  if (device_step) {
+    return o_proj_->forward(attend_to_range(q, keys, values, positions.key_range, scale_));
+  }
   if (cache != nullptr) {
     keys = cache->keys(layer_).narrow(1, first, begin + count - first);
     values = cache->values(layer_).narrow(1, first, begin + count - first);
@@ -135,10 +143,35 @@ DecoderImpl::DecoderImpl(const Config& config, torch::TensorOptions options)
 
 torch::Tensor DecoderImpl::forward(const torch::Tensor& ids, std::int64_t begin, KvCache* cache,
                                    bool last_only) {
-  torch::Tensor residual = embed(ids), delta;
   const Positions full = make_positions(begin, ids.size(0), false);
   const Positions sliding =
       config_.sliding_window > 0 ? make_positions(begin, ids.size(0), true) : full;
+  return run_layers(embed(ids), full, sliding, cache, last_only);
+}
+
+torch::Tensor DecoderImpl::decode(const DeviceStep& step, KvCache& cache) {
+  namespace places = kernels::decode_state;
+  const torch::Tensor& state = step.state;
+  Positions full{}, sliding{};
+  full.rotation = step.rotation;
+  full.key_range = state.narrow(0, places::kKeys, 2);
+  sliding.rotation = step.sliding_rotation;
+  sliding.key_range = state.narrow(0, places::kSlidingKeys, 2);
+  return run_layers(embed(state.narrow(0, places::kToken, 1)), full, sliding, &cache,
+                    /*last_only=*/false);
+}
+
+DeviceStep DecoderImpl::make_step(const torch::Tensor& state, std::int64_t capacity) {
+  DeviceStep step{state, rotary_.rows(0, capacity, state.device()),
+                  sliding_rotary_.rows(0, capacity, state.device())};
+  step.rotation.position = step.sliding_rotation.position =
+      state.narrow(0, kernels::decode_state::kPosition, 1);
+  return step;
+}
+
+torch::Tensor DecoderImpl::run_layers(torch::Tensor residual, const Positions& full,
+                                      const Positions& sliding, KvCache* cache, bool last_only) {
+  torch::Tensor delta;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     delta = layers_[i]->forward(residual, delta, config_.slides[i] ? sliding : full, cache);
   }
@@ -165,7 +198,7 @@ torch::Tensor DecoderImpl::embed(const torch::Tensor& ids) const {
 Positions DecoderImpl::make_positions(std::int64_t begin, std::int64_t count, bool slides) {
   const torch::Device device = embedding_->weight.device();
   RotaryTable& rotary = slides ? sliding_rotary_ : rotary_;
-  Positions positions{begin, count, rotary.rows(begin, count, device), {}};
+  Positions positions{begin, count, rotary.rows(begin, count, device), {}, 0, {}};
   const std::int64_t end = begin + count, window = config_.sliding_window;
   const bool cut = slides && end > window;
   if (count == 1) {

@@ -25,6 +25,15 @@ struct Positions {
   Rotation rotation;   // of the new tokens
   torch::Tensor mask;  // (T, begin + T) bool, or undefined: causal from position 0, or T = 1
   std::int64_t first_key = 0;  // keys before it are out of every new token's window
+  torch::Tensor key_range;     // of a step in device memory alone, which then says what counts
+};
+
+// One token whose place is in device memory (kernels/decode_advance/decode_advance.h), so that the
+// launches of one step serve all positions. The tables hold all positions of the cache.
+struct DeviceStep {
+  torch::Tensor state;  // (7) int64
+  Rotation rotation;
+  Rotation sliding_rotation;
 };
 
 class DecodeRows;
@@ -105,6 +114,10 @@ class DecoderImpl : public torch::nn::Module {
                         bool last_only);
   // The same for one token, by kernels alone: decode.cpp.
   torch::Tensor decode(const torch::Tensor& ids, std::int64_t begin, KvCache& cache);
+  // The same on the GPU. Waits for nothing, and asks nothing of the host that a later replay of its
+  // launches would miss.
+  torch::Tensor decode(const DeviceStep& step, KvCache& cache);
+  DeviceStep make_step(const torch::Tensor& state, std::int64_t capacity);
   void stack_projections();
 
   const torch::Tensor& embedding() const { return embedding_->weight; }
@@ -114,6 +127,8 @@ class DecoderImpl : public torch::nn::Module {
     torch::Tensor weight;  // (vocab_size, hidden_size)
   };
   Positions make_positions(std::int64_t begin, std::int64_t count, bool slides);
+  torch::Tensor run_layers(torch::Tensor residual, const Positions& full, const Positions& sliding,
+                           KvCache* cache, bool last_only);
   torch::Tensor embed(const torch::Tensor& ids) const;
 
   Config config_;

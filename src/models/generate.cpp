@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "lowp/error.h"
 #include "lowp/models/causal_lm.h"
+#include "models/decode_graph.h"
 #include "models/sampler.h"
 
 namespace lowp::models {
@@ -51,9 +53,8 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
   const at::NoGradGuard no_grad;
   const auto count = static_cast<std::int64_t>(prompt.size());
   KvCache cache = make_cache(count + options.max_tokens);
-  const torch::Device device = cache.keys(0).device();
   Sampler sampler(options.sampling);
-  const torch::Tensor ids = torch::tensor(prompt, torch::kInt64).to(device);
+  const torch::Tensor ids = torch::tensor(prompt, torch::kInt64);
   torch::Tensor row = torch::empty({config_.vocab_size}, torch::kFloat32);
   Generation result;
   result.prompt_tokens = count;
@@ -66,6 +67,16 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
   std::int64_t token = draw(sampler, logits, row);
   result.prompt_seconds = seconds_since(start);
 
+  std::unique_ptr<DecodeGraph> graph;
+  if (options.cuda_graph && DecodeGraph::takes(config_, device())) {
+    const Clock::time_point record_start = Clock::now();
+    graph = std::make_unique<DecodeGraph>(
+        *decoder_, [this](const torch::Tensor& hidden) { return logits_of(hidden); }, config_,
+        cache, token);
+    result.cuda_graph = true;
+    result.record_seconds = seconds_since(record_start);
+  }
+
   const auto is_stop = [&](std::int64_t id) {
     return std::find(options.stop_tokens.begin(), options.stop_tokens.end(), id) !=
            options.stop_tokens.end();
@@ -75,8 +86,14 @@ Generation CausalLMImpl::generate(const std::vector<std::int64_t>& prompt,
     result.tokens.push_back(token);
     if (options.on_token) options.on_token(token);
     if (static_cast<std::int64_t>(result.tokens.size()) == options.max_tokens) break;
-    logits = forward(torch::full({1}, token, torch::kInt64).to(device), &cache, Logits::kLast);
-    token = draw(sampler, logits, row);
+    if (graph == nullptr) {
+      logits = forward(torch::full({1}, token, torch::kInt64), &cache, Logits::kLast);
+      token = draw(sampler, logits, row);
+    } else if (sampler.is_greedy()) {
+      token = graph->next();
+    } else {
+      token = draw(sampler, graph->next_logits(token), row);
+    }
     ++result.decode_steps;
   }
   result.decode_seconds = seconds_since(decode_start);

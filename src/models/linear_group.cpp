@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "nn/linear_row.h"
+#include "nn/quantized_state.h"
 #include "schemes/quantized_weight.h"
 
 namespace lowp::models {
@@ -102,7 +103,9 @@ bool LinearGroup::stack_quantized() {
       return false;
     }
   }
-  stacked_ = nn::Linear(torch::empty({all.n, all.k}, torch::kBFloat16));
+  const torch::Device device = parts_.front()->quantized_state()->codes.device();
+  stacked_ =
+      nn::Linear(torch::empty({all.n, all.k}, torch::dtype(torch::kBFloat16).device(device)));
   stacked_->set_quantized_weight(all);
   const auto buffers = stacked_->named_buffers();
   std::int64_t row = 0;
@@ -120,10 +123,14 @@ bool LinearGroup::stack_quantized() {
 
 // False once a part was quantized, dequantized or moved since it was stacked.
 bool LinearGroup::is_current() const {
+  const auto data = [](const nn::Linear& linear) {
+    const nn::QuantizedState* state = linear->quantized_state();
+    return (state == nullptr ? linear->weight : state->codes).const_data_ptr();
+  };
   const bool quantized = stacked_->is_quantized();
   const auto changed = [&](const nn::Linear& part) { return part->is_quantized() != quantized; };
-  if (std::any_of(parts_.begin(), parts_.end(), changed)) return false;
-  return quantized || parts_.front()->weight.const_data_ptr() == stacked_->weight.const_data_ptr();
+  return std::none_of(parts_.begin(), parts_.end(), changed) &&
+         data(parts_.front()) == data(stacked_);
 }
 
 std::vector<std::int64_t> LinearGroup::sizes() const {

@@ -1,4 +1,5 @@
 #include <ATen/core/grad_mode.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,6 +12,7 @@
 #include "checkpoint/compressed_tensors.h"
 #include "checkpoint/compressed_tensors_config.h"
 #include "checkpoint/model_files.h"
+#include "lowp/cuda.h"
 #include "lowp/error.h"
 #include "lowp/models/causal_lm.h"
 
@@ -102,13 +104,28 @@ void load_quantized_layers(CausalLM& model, const checkpoint::CompressedTensorsC
   }
 }
 
+// The device with its number; throws if it is not there.
+torch::Device find_device(const torch::Device& device) {
+  if (!device.is_cuda()) return device;
+  require_cuda_operators();
+  const auto* gpus = c10::impl::getDeviceGuardImpl(c10::kCUDA);
+  const int count = gpus->deviceCount();
+  if (count == 0 || device.index() >= count) {
+    throw Error(fmt::format(
+        "[load] the GPU is not there, got {}, expected {}", device.str(),
+        count == 0 ? "a machine with a GPU" : fmt::format("cuda:0 to cuda:{}", count - 1)));
+  }
+  return device.has_index() ? device : gpus->getDevice();
+}
+
 }  // namespace
 
 CausalLM CausalLM::load(const std::filesystem::path& directory, const LoadOptions& options) {
   const at::NoGradGuard no_grad;
   const Config config = load_config(directory);
   const ModelFiles files(directory);
-  CausalLM model(config, torch::dtype(options.dtype.value_or(scalar_type(config.dtype))));
+  const torch::ScalarType dtype = options.dtype.value_or(scalar_type(config.dtype));
+  CausalLM model(config, torch::dtype(dtype).device(find_device(options.device)));
   Names used;
   if (const auto quantization = load_quantization_config(directory)) {
     load_quantized_layers(model, *quantization, files, used);

@@ -15,6 +15,8 @@ class Sampler {
   // Throws lowp::Error for a negative temperature or top_k, and a top_p outside (0, 1].
   explicit Sampler(const Sampling& sampling);
 
+  bool is_greedy() const { return sampling_.temperature == 0.0; }
+
   // logits: one a token of the vocabulary. Of equal ones the first counts as more likely.
   std::int64_t operator()(std::span<const float> logits);
 

@@ -27,9 +27,11 @@ class CausalLMImpl : public torch::nn::Module {
   explicit CausalLMImpl(const Config& config, torch::TensorOptions options = {});
   ~CausalLMImpl() override;
 
-  // ids: (T) int64. Without a cache they are positions 0 to T-1; with one they follow those that it
-  // holds and are appended to it. Returns logits (T, vocab_size), or (1, vocab_size) for kLast, in
-  // the dtype of the model. Throws lowp::Error for ids out of range and for a full cache.
+  // ids: (T) int64, on the CPU or where the model is. Without a cache they are positions 0 to T-1;
+  // with one they follow those that it holds and are appended to it. Returns logits (T,
+  // vocab_size), or (1, vocab_size) for kLast, in the dtype of the model. Throws lowp::Error for
+  // ids out of range and for a full cache. Ids on the CPU are checked there; for those on the GPU
+  // it is waited.
   torch::Tensor forward(const torch::Tensor& ids, KvCache* cache = nullptr,
                         Logits logits = Logits::kAll);
 
@@ -44,8 +46,11 @@ class CausalLMImpl : public torch::nn::Module {
   KvCache make_cache(std::int64_t capacity) const;
   const Config& config() const { return config_; }
   torch::ScalarType dtype() const;
+  torch::Device device() const;
 
  private:
+  torch::Tensor logits_of(const torch::Tensor& hidden);
+
   Config config_;
   std::shared_ptr<DecoderImpl> decoder_;
   nn::Linear lm_head_{nullptr};
@@ -53,6 +58,7 @@ class CausalLMImpl : public torch::nn::Module {
 
 struct LoadOptions {
   std::optional<torch::ScalarType> dtype;  // default: what config.json says
+  torch::Device device = torch::kCPU;      // tensors go there one by one
 };
 
 class CausalLM : public torch::nn::ModuleHolder<CausalLMImpl> {
@@ -61,7 +67,7 @@ class CausalLM : public torch::nn::ModuleHolder<CausalLMImpl> {
 
   // Reads a Hugging Face directory: config.json and safetensors, plain or quantized in a
   // compressed-tensors scheme that lowp knows. Throws lowp::Error that names the tensor for one
-  // that is missing, unexpected, or of the wrong shape or type.
+  // that is missing, unexpected, or of the wrong shape or type, and for a GPU that is not there.
   static CausalLM load(const std::filesystem::path& directory, const LoadOptions& options = {});
 };
 

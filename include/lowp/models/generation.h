@@ -21,6 +21,9 @@ struct GenerateOptions {
   Sampling sampling;
   std::vector<std::int64_t> stop_tokens;  // generation ends before any of these
   std::function<void(std::int64_t token)> on_token;
+  // On the GPU: record the launches of a decode step once and replay them, instead of making each
+  // of them anew.
+  bool cuda_graph = true;
 };
 
 struct Generation {
@@ -30,6 +33,8 @@ struct Generation {
   double prompt_seconds = 0.0;  // until the first token
   std::int64_t decode_steps = 0;
   double decode_seconds = 0.0;  // of the decode steps, one token each
+  bool cuda_graph = false;      // whether they were replays of a recorded one
+  double record_seconds = 0.0;  // what recording it took
 };
 
 // eos_token_id of generation_config.json, else of config.json: a number or a list. Throws

@@ -141,9 +141,21 @@ ordered_json gpu_models() {
   return models;
 }
 
+// Beside the command in a build, in ../lib of an installed tree; empty if it is not there.
+std::string find_cuda_operators() {
+  std::error_code ignored;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const char* place : {"src/ops", "../lib"}) {
+    const fs::path path = folder / place / "liblowp_ops_cuda.so";
+    if (fs::exists(path, ignored)) return path.lexically_normal().string();
+  }
+  return "";
+}
+
 ordered_json describe_cuda() {
   return {{"built", !std::string_view(LOWP_CUDA_VERSION).empty()},
           {"compiler", text_or_null(LOWP_CUDA_VERSION)},
+          {"operators", text_or_null(find_cuda_operators())},
           {"driver", text_or_null(driver_version())},
           {"libcuda", text_or_null(find_libcuda())},
           {"gpus", gpu_models()}};
@@ -182,6 +194,7 @@ void print_text(const ordered_json& env) {
   const ordered_json& cuda = env["cuda"];
   line("cuda",
        cuda["built"].get<bool>() ? "built with " + shown(cuda["compiler"]) : "not built in");
+  line("operators", shown(cuda["operators"]));
   line("driver", fmt::format("{}, libcuda {}", shown(cuda["driver"]), shown(cuda["libcuda"])));
   for (const ordered_json& gpu : cuda["gpus"]) line("gpu", shown(gpu));
 }

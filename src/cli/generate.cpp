@@ -45,6 +45,8 @@ void add_generate_command(CLI::App& app) {
       "--chat", options->chat,
       "The prompt is a message of the user in ChatML: <|im_start|>user ... <|im_end|>");
   command->add_flag("--ignore-eos", options->ignore_eos, "Go on after the end-of-text token");
+  command->add_flag("!--no-cuda-graph", options->cuda_graph,
+                    "On a GPU: make every launch of a decode step anew instead of replaying them");
   command->add_option("--quantize", options->quantize,
                       "Quantize in memory: SCHEME or SCHEME:GROUP_SIZE");
   add_run_flags(*command, options->run);

@@ -13,6 +13,7 @@ namespace lowp::cli {
 struct RunOptions {
   std::vector<std::string> ignore;  // layers that --quantize leaves alone: names or `re:`
   std::string dtype;                // "bfloat16", ...; empty: the checkpoint's
+  std::string device = "cpu";       // or "cuda", "cuda:1"
   int threads = 0;                  // 0: torch's default
   bool json = false;
 };
@@ -35,6 +36,7 @@ struct GenerateCommandOptions {
   std::optional<std::filesystem::path> prompt_file;
   bool chat = false;
   bool ignore_eos = false;
+  bool cuda_graph = true;
   std::int64_t max_tokens = 128;
   double temperature = 0.0;
   std::int64_t top_k = 0;

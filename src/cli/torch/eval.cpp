@@ -112,6 +112,7 @@ void evaluate(std::vector<Candidate>& candidates, models::CausalLM& reference,
     const auto run = [&](models::CausalLM& model, double& seconds) {
       const auto start = std::chrono::steady_clock::now();
       torch::Tensor logits = model->forward(ids);
+      wait_for_device(model);
       seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       return logits;
     };
@@ -132,6 +133,7 @@ Json to_json(const Candidate& candidate, const EvalOptions& options, bool has_re
              std::int64_t tokens, int threads) {
   const Accuracy accuracy = candidate.meter.result();
   const ModelSize size = size_of(candidate.model);
+  const auto device_bytes = peak_device_bytes(candidate.model);
   const auto if_compared = [&](double value) {
     return has_reference ? Json(value) : Json(nullptr);
   };
@@ -144,11 +146,13 @@ Json to_json(const Candidate& candidate, const EvalOptions& options, bool has_re
           {"top1", if_compared(accuracy.top1)},
           {"tokens_per_second", static_cast<double>(tokens) / candidate.seconds},
           {"peak_rss_bytes", peak_rss_bytes()},
+          {"peak_device_bytes", device_bytes ? Json(*device_bytes) : Json(nullptr)},
           {"size_bytes", size.bytes},
           {"bits_per_weight", size.bits_per_weight()},
           {"tokens", tokens},
           {"scored_tokens", accuracy.positions},
           {"context", options.context},
+          {"device", device_of(candidate.model)},
           {"threads", threads}};
 }
 

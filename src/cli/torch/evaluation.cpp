@@ -13,7 +13,7 @@ using ScoreLogits = std::tuple<torch::Tensor, torch::Tensor, torch::Tensor>(
     const std::optional<torch::Tensor>& reference);
 
 std::vector<float> to_vector(const torch::Tensor& values) {
-  const torch::Tensor flat = values.to(torch::kFloat32).contiguous();
+  const torch::Tensor flat = values.to(torch::kCPU, torch::kFloat32).contiguous();
   const float* begin = flat.const_data_ptr<float>();
   return {begin, begin + flat.numel()};
 }
@@ -48,8 +48,8 @@ void AccuracyMeter::add(const torch::Tensor& logits, const torch::Tensor& refere
   const std::int64_t rows = ids.size(0) - 1;
   std::optional<torch::Tensor> reference_rows;
   if (reference.defined()) reference_rows = reference.narrow(0, 0, rows);
-  const auto [likelihood, divergence, same_top] =
-      score_logits.call(logits.narrow(0, 0, rows), ids.narrow(0, 1, rows), reference_rows);
+  const auto [likelihood, divergence, same_top] = score_logits.call(
+      logits.narrow(0, 0, rows), ids.narrow(0, 1, rows).to(logits.device()), reference_rows);
   const std::vector<float> losses = to_vector(likelihood);
   negative_log_likelihood_.insert(negative_log_likelihood_.end(), losses.begin(), losses.end());
   if (!reference.defined()) return;

@@ -46,18 +46,23 @@ double rate(std::int64_t tokens, double seconds) {
 }
 
 void report(const GenerateCommandOptions& options, const models::Generation& generation,
-            const std::string& text, const std::string& scheme, int threads) {
+            const std::string& text, const models::CausalLM& model, int threads) {
   const double prompt_rate = rate(generation.prompt_tokens, generation.prompt_seconds);
   const double decode_rate = rate(generation.decode_steps, generation.decode_seconds);
   if (options.run.json) {
+    const auto device_bytes = peak_device_bytes(model);
     const Json result{{"model", options.directory.string()},
-                      {"scheme", scheme},
+                      {"scheme", scheme_of(model)},
                       {"text", text},
                       {"tokens", generation.tokens},
                       {"stopped", generation.stopped},
                       {"prompt_tokens", generation.prompt_tokens},
                       {"prompt_tokens_per_second", prompt_rate},
                       {"decode_tokens_per_second", decode_rate},
+                      {"device", device_of(model)},
+                      {"cuda_graph", generation.cuda_graph},
+                      {"record_seconds", generation.record_seconds},
+                      {"peak_device_bytes", device_bytes ? Json(*device_bytes) : Json(nullptr)},
                       {"threads", threads}};
     fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
     return;
@@ -86,6 +91,7 @@ void run_generate(const GenerateCommandOptions& options) {
   models::GenerateOptions generate;
   generate.max_tokens = options.max_tokens;
   generate.sampling = {options.temperature, options.top_k, options.top_p, options.seed};
+  generate.cuda_graph = options.cuda_graph;
   generate.stop_tokens = stop_tokens(options, tokenizer);
   generate.on_token = [&](std::int64_t token) {
     emit(stream.add(static_cast<std::int32_t>(token)));
@@ -94,7 +100,7 @@ void run_generate(const GenerateCommandOptions& options) {
   const models::Generation generation =
       model->generate(std::vector<std::int64_t>(ids.begin(), ids.end()), generate);
   emit(stream.finish());
-  report(options, generation, text, scheme_of(model), threads);
+  report(options, generation, text, model, threads);
 }
 
 }  // namespace

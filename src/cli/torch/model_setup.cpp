@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/format.h>
 #include <malloc.h>
 
@@ -83,6 +85,7 @@ models::CausalLM load_model(const std::filesystem::path& directory, const std::s
                             const RunOptions& options) {
   models::LoadOptions load;
   if (!options.dtype.empty()) load.dtype = parse_dtype(options.dtype);
+  load.device = torch::Device(options.device);
   models::CausalLM model = models::CausalLM::load(directory, load);
   if (!quantize.empty()) quantize_model(model, quantize, options);
   model->optimize_for_inference();
@@ -101,6 +104,23 @@ std::string scheme_of(const models::CausalLM& model) {
     return dtype == torch::kBFloat16 ? "bfloat16" : dtype == torch::kHalf ? "float16" : "float32";
   }
   return schemes.size() == 1 ? *schemes.begin() : "mixed";
+}
+
+std::string device_of(const models::CausalLM& model) { return model->device().str(); }
+
+std::optional<std::int64_t> peak_device_bytes(const models::CausalLM& model) {
+  const torch::Device device = model->device();
+  if (device.is_cpu()) return std::nullopt;
+  return at::getDeviceAllocator(device.type())
+      ->getDeviceStats(device.index())
+      .allocated_bytes[0]
+      .peak;
+}
+
+void wait_for_device(const models::CausalLM& model) {
+  const torch::Device device = model->device();
+  if (device.is_cpu()) return;
+  c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
 }
 
 double ModelSize::bits_per_weight() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ models::CausalLM load_model(const std::filesystem::path& directory, const std::s
 
 // "W8A16", of a model whose layers have one scheme; "mixed"; or the dtype of a plain model.
 std::string scheme_of(const models::CausalLM& model);
+
+// "cpu" or "cuda:0", and the most memory that tensors had there; nothing for the CPU.
+std::string device_of(const models::CausalLM& model);
+std::optional<std::int64_t> peak_device_bytes(const models::CausalLM& model);
+
+// Returns once the model's device has done what it was sent.
+void wait_for_device(const models::CausalLM& model);
 
 struct ModelSize {
   std::int64_t bytes = 0;    // parameters and buffers, tied ones once

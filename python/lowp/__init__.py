@@ -5,7 +5,6 @@ Importing loads the operators (``torch.ops.lowp``); they are what computes, noth
 
 from . import nn
 from ._fakes import register_fakes
-from ._library import load_libraries
 from .configs import (
     Float8DynamicActivationFloat8WeightConfig,
     Float8WeightOnlyConfig,
@@ -24,7 +23,6 @@ from .configs import (
 )
 from .quantize import LayerReport, quantize_
 
-load_libraries()
 register_fakes()
 
 __version__ = "0.1.0"

@@ -1,5 +1,6 @@
 """Finds and loads the operator libraries."""
 
+import functools
 import os
 import pathlib
 
@@ -33,6 +34,7 @@ def find_library():
     raise ImportError(f"[lowp] {OPERATORS} is not built, looked in {looked}; set LOWP_LIBRARY")
 
 
+@functools.cache
 def load_libraries():
     """Loads the operators, and those for CUDA where they were built and a GPU is there."""
     library = find_library()

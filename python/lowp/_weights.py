@@ -5,8 +5,19 @@ import functools
 import torch
 
 from . import configs as c
+from ._library import load_libraries
 
+load_libraries()
 ops = torch.ops.lowp
+# Overloads by name: torch need not choose one at each call.
+_LINEAR_W8A8 = ops.linear_w8a8.default
+_LINEAR_W8A16 = ops.linear_w8a16.default
+_LINEAR_W4A16 = ops.linear_w4a16.default
+_LINEAR_FP8 = ops.linear_fp8.default
+_LINEAR_FP8_WEIGHT_ONLY = ops.linear_fp8_weight_only.default
+_LINEAR_MXFP8 = ops.linear_mxfp8.default
+_LINEAR_MXFP4 = ops.linear_mxfp4.default
+_LINEAR_NVFP4 = ops.linear_nvfp4.default
 
 _WEIGHT_BLOCKS = {c.PerTensor: [-1, -1], c.PerRow: [1, -1], c.PerBlock: [128, 128]}
 _FP8_SCHEMES = {c.PerTensor: "FP8", c.PerRow: "FP8_DYNAMIC", c.PerBlock: "FP8_BLOCK"}
@@ -18,7 +29,11 @@ _INT4_SCHEMES = {
 
 
 class Format:
-    """A scheme of one config: `quantize` gives the tensors, by name, that `linear` and `dequantize` take."""
+    """A scheme of one config: `quantize` gives the tensors by name, `dequantize` takes them.
+
+    `linear` takes them as a module's buffers, weight_codes and so on: its cost on the host is what a
+    short kernel waits for, so it neither renames them nor has torch choose among overloads.
+    """
 
     scheme: str
     group_size = 0
@@ -54,10 +69,11 @@ class Int8(Format):
             tensors["row_sums"] = codes.sum(1, dtype=torch.int32)
         return tensors
 
-    def linear(self, x, t, bias):
+    def linear(self, x, b, bias):
+        codes, scale = b["weight_codes"], b["weight_scale"]
         if self.dynamic:
-            return ops.linear_w8a8(x, t["codes"], t["scale"], t["row_sums"], bias, self.mapping)
-        return ops.linear_w8a16(x, t["codes"], t["scale"], bias)
+            return _LINEAR_W8A8(x, codes, scale, b["weight_row_sums"], bias, self.mapping)
+        return _LINEAR_W8A16(x, codes, scale, bias)
 
     def dequantize(self, t, dtype):
         block = [1, self.group_size] if self.group_size else [1, -1]
@@ -83,10 +99,9 @@ class Int4(Format):
             tensors["zero"] = zero.to(stored)
         return tensors
 
-    def linear(self, x, t, bias):
-        return ops.linear_w4a16(
-            x, t["codes"], t["scale"], t.get("zero_point"), t.get("zero"), bias
-        )
+    def linear(self, x, b, bias):
+        zero_point, zero = b.get("weight_zero_point"), b.get("weight_zero")
+        return _LINEAR_W4A16(x, b["weight_codes"], b["weight_scale"], zero_point, zero, bias)
 
     def dequantize(self, t, dtype):
         zero = t["zero"].float() if "zero" in t else None
@@ -106,9 +121,9 @@ class Float8(Format):
         codes, scale = ops.quantize_fp8(weight, self.block)
         return {"codes": codes, "scale": scale}
 
-    def linear(self, x, t, bias):
-        op = ops.linear_fp8 if self.dynamic else ops.linear_fp8_weight_only
-        return op(x, t["codes"], t["scale"], self.block, bias)
+    def linear(self, x, b, bias):
+        op = _LINEAR_FP8 if self.dynamic else _LINEAR_FP8_WEIGHT_ONLY
+        return op(x, b["weight_codes"], b["weight_scale"], self.block, bias)
 
     def dequantize(self, t, dtype):
         return ops.dequantize_fp8(t["codes"], t["scale"], self.block, dtype)
@@ -127,10 +142,10 @@ class Mx(Format):
         codes, scale = ops.quantize_mx(weight, self.element, self.mode)
         return {"codes": codes, "scale": scale}
 
-    def linear(self, x, t, bias):
+    def linear(self, x, b, bias):
         if self.element == "e4m3":
-            return ops.linear_mxfp8(x, t["codes"], t["scale"], bias, self.mode)
-        return ops.linear_mxfp4(x, t["codes"], t["scale"], bias)
+            return _LINEAR_MXFP8(x, b["weight_codes"], b["weight_scale"], bias, self.mode)
+        return _LINEAR_MXFP4(x, b["weight_codes"], b["weight_scale"], bias)
 
     def dequantize(self, t, dtype):
         return ops.dequantize_mx(t["codes"], t["scale"], self.element, dtype)
@@ -144,12 +159,14 @@ class Nvfp4(Format):
         self.dynamic_scale = config.use_dynamic_per_tensor_scale
 
     def quantize(self, weight):
-        one = None if self.dynamic_scale else torch.ones(1)
+        one = None if self.dynamic_scale else torch.ones(1, device=weight.device)
         codes, scale, tensor_scale = ops.quantize_nvfp4(weight, static_tensor_scale=one)
         return {"codes": codes, "scale": scale, "tensor_scale": tensor_scale}
 
-    def linear(self, x, t, bias):
-        return ops.linear_nvfp4(x, t["codes"], t["scale"], t["tensor_scale"], bias)
+    def linear(self, x, b, bias):
+        return _LINEAR_NVFP4(
+            x, b["weight_codes"], b["weight_scale"], b["weight_tensor_scale"], bias
+        )
 
     def dequantize(self, t, dtype):
         return ops.dequantize_nvfp4(t["codes"], t["scale"], t["tensor_scale"], dtype)

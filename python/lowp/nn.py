@@ -27,8 +27,8 @@ class _Backward(torch.autograd.Function):
 class Linear(torch.nn.Module):
     """A linear layer whose weight is quantized: plain tensors, in the buffers weight_codes and so on.
 
-    x is (*, in_features) in float32, float16 or bfloat16 on the CPU, the result (*, out_features) of
-    its dtype. The dtypes of codes and scales do not follow the module's. The weight has no gradient;
+    x is (*, in_features) in float32, float16 or bfloat16 where the module is, the result
+    (*, out_features) of its dtype. The dtypes of codes and scales do not follow the module's. The weight has no gradient;
     those of x and bias are as for the dequantized weight.
     """
 
@@ -59,13 +59,13 @@ class Linear(torch.nn.Module):
         return self._format.dequantize(self.tensors(), dtype)
 
     def product(self, x, bias):
-        return self._format.linear(x, self.tensors(), bias)
+        return self._format.linear(x, self._buffers, bias)
 
     def forward(self, x):
-        wants_gradient = x.requires_grad or (self.bias is not None and self.bias.requires_grad)
-        if torch.is_grad_enabled() and wants_gradient:
-            return _Backward.apply(x, self.bias, self)
-        return self.product(x, self.bias)
+        bias = self._parameters.get("bias")
+        if torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad)):
+            return _Backward.apply(x, bias, self)
+        return self._format.linear(x, self._buffers, bias)
 
     def _apply(self, fn, recurse=True):
         """Moves the buffers with the module but keeps their dtypes."""

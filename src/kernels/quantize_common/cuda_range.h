@@ -83,6 +83,44 @@ struct Extremes {
   }
 };
 
+// The ranges of eight columns.
+template <class Found, class T>
+struct EachOfEight {
+  Found found[kEight];
+
+  __device__ void add(const Eight<T>& x) {
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) found[i].add(x.at(i));
+  }
+  __device__ Found at(int i) const { return found[i]; }
+};
+
+// As bits in x's own type, two in a word if they fit: that keeps the order.
+template <class T>
+struct EachOfEight<Amax, T> {
+  Eight<T> amax{};
+
+  __device__ static unsigned larger(unsigned a, unsigned b) {
+    return std::is_same_v<T, Fp32> ? max(a, b) : __vmaxu2(a, b);
+  }
+  __device__ static unsigned magnitude(unsigned word) {
+    return word & (std::is_same_v<T, Fp32> ? ~kSignBit : 0x7FFF7FFFU);
+  }
+  __device__ void add(const Eight<T>& x) {
+#pragma unroll
+    for (int i = 0; i < Eight<T>::kWords; ++i) {
+      amax.words[i] = larger(amax.words[i], magnitude(x.words[i]));
+    }
+  }
+  __device__ void merge_lane(int distance) {
+#pragma unroll
+    for (unsigned& word : amax.words) {
+      word = larger(word, __shfl_xor_sync(kAllLanes, word, distance));
+    }
+  }
+  __device__ Amax at(int i) const { return {__float_as_uint(amax.at(i))}; }
+};
+
 inline constexpr int kMaxWarps = 32;
 
 // The range of all threads' ranges, given to all. Blocks are whole warps; `of_warp` is free again

@@ -35,7 +35,7 @@ struct Chunks {
 };
 
 // Calls body(i, row, col, count) for this thread's eights of a chunk.
-template <class Source, class Body>
+template <class Source, bool kAligned, class Body>
 __device__ void for_each_eight(const Chunks& chunks, std::int64_t chunk, const Body& body) {
   const std::int64_t row = chunks.across == chunks.count ? 0 : chunk / chunks.across;
   const std::int64_t start = (chunk - row * chunks.across) * kTensorChunk<Source>;
@@ -43,7 +43,8 @@ __device__ void for_each_eight(const Chunks& chunks, std::int64_t chunk, const B
   for (int i = 0; i < kTensorVectors<Source>; ++i) {
     const std::int64_t col = start + (i * kTensorThreads + threadIdx.x) * kEight;
     const std::int64_t left = chunks.cols - col;
-    body(i, row, col, left < kEight ? (left < 0 ? 0 : static_cast<int>(left)) : kEight);
+    const int count = left < kEight ? (left < 0 ? 0 : static_cast<int>(left)) : kEight;
+    body(i, row, col, kAligned && left > 0 ? kEight : count);
   }
 }
 
@@ -54,13 +55,14 @@ __global__ void __launch_bounds__(kTensorThreads, kAligned ? 6 : 3)
   typename Scheme::Found found;
   for (std::int64_t chunk = blockIdx.x; chunk < chunks.count; chunk += gridDim.x) {
     typename Source::Raw raw[kTensorVectors<Source>];
-    for_each_eight<Source>(
+    for_each_eight<Source, kAligned>(
         chunks, chunk, [&](int i, std::int64_t row, std::int64_t col, int count) {
           if (count > 0) raw[i] = source.template load<kAligned, Reuse::kSoon>(row, col, count);
         });
-    for_each_eight<Source>(chunks, chunk, [&](int i, std::int64_t, std::int64_t, int count) {
-      if (count > 0) found.add(source.finish(raw[i]));
-    });
+    for_each_eight<Source, kAligned>(chunks, chunk,
+                                     [&](int i, std::int64_t, std::int64_t, int count) {
+                                       if (count > 0) found.add(source.finish(raw[i]));
+                                     });
   }
   found = of_thread_block(found, of_warp);
   if (threadIdx.x == 0) of_part[blockIdx.x] = found;
@@ -81,17 +83,17 @@ __global__ void __launch_bounds__(kTensorThreads)
   for (std::int64_t i = blockIdx.x; i < chunks.count; i += gridDim.x) {
     const std::int64_t chunk = chunks.count - 1 - i;
     typename Source::Raw raw[kTensorVectors<Source>];
-    for_each_eight<Source>(
+    for_each_eight<Source, kAligned>(
         chunks, chunk, [&](int j, std::int64_t row, std::int64_t col, int count) {
           if (count > 0) raw[j] = source.template load<kAligned, Reuse::kNone>(row, col, count);
         });
-    for_each_eight<Source>(chunks, chunk,
-                           [&](int j, std::int64_t row, std::int64_t col, int count) {
-                             if (count == 0) return;
-                             store_codes<Scheme::kBits, kAligned>(
-                                 codes + (row * chunks.cols + col) * Scheme::kBits / 8,
-                                 encode_eight(scheme, source.finish(raw[j]), encoding), count);
-                           });
+    for_each_eight<Source, kAligned>(
+        chunks, chunk, [&](int j, std::int64_t row, std::int64_t col, int count) {
+          if (count == 0) return;
+          store_codes<Scheme::kBits, kAligned>(
+              codes + (row * chunks.cols + col) * Scheme::kBits / 8,
+              encode_eight(scheme, source.finish(raw[j]), encoding), count);
+        });
   }
 }
 
@@ -174,7 +176,7 @@ __global__ void __launch_bounds__(kStripWarps* kWarp)
   const unsigned strip = blockIdx.x - place.down * strips.across;
   const unsigned warp = threadIdx.x / kWarp;
   const unsigned lane = threadIdx.x % kWarp;
-  Found found[kEight];
+  EachOfEight<Found, typename Source::Element> found;
   for (std::int64_t row = place.first_row; row < place.end_row; row += kStripWarps * kStripRows) {
     typename Source::Raw raw[kStripRows];
 #pragma unroll
@@ -191,8 +193,7 @@ __global__ void __launch_bounds__(kStripWarps* kWarp)
       Found of_row;
       if (place.count > 0) {
         const auto values = source.finish(raw[i]);
-#pragma unroll
-        for (int j = 0; j < kEight; ++j) found[j].add(values.at(j));
+        found.add(values);
         if constexpr (kRows) of_row.add(values);
       }
       if constexpr (kRows) {
@@ -202,7 +203,7 @@ __global__ void __launch_bounds__(kStripWarps* kWarp)
     }
   }
 #pragma unroll
-  for (int j = 0; j < kEight; ++j) of_warp[warp][lane * kEight + j] = found[j];
+  for (int j = 0; j < kEight; ++j) of_warp[warp][lane * kEight + j] = found.at(j);
   __syncthreads();
   const std::int64_t col = static_cast<std::int64_t>(strip) * kStripCols + threadIdx.x;
   if (col >= strips.cols) return;

@@ -59,12 +59,16 @@ struct CudaFp8Scheme {
     if (stores) scale[index] = value;
     return encoding_of(value);
   }
+  __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
+    return encoding_of(Divisor{__shfl_sync(kAllLanes, encoding.divisor.value, lane, width),
+                               __shfl_sync(kAllLanes, encoding.divisor.reciprocal, lane, width)});
+  }
   __device__ Encoding stored(std::int64_t index) const { return encoding_of(scale[index]); }
 
   template <bool kFast>
   __device__ static float quotient(float x, const Encoding& encoding) {
-    return kFast ? exact_quotient(x, encoding.divisor)
-                 : static_cast<float>(static_cast<double>(x) * encoding.wide_reciprocal);
+    if (kFast || encoding.fast) return exact_quotient(x, encoding.divisor);
+    return static_cast<float>(static_cast<double>(x) * encoding.wide_reciprocal);
   }
 
   // Rounded to nearest even, saturated.

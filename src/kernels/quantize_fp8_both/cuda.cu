@@ -1,6 +1,7 @@
-// A thread block takes a tile of 128x128: a thread eight rows of eight columns, in registers. Codes
+// A thread block takes tiles of 128x128: a thread eight rows of eight columns, in registers. Codes
 // of rows are stored from there. Those of columns go through shared memory, eight rows of a column
-// in eight bytes, and leave it as rows of the transposed matrix.
+// in eight bytes, and leave it as rows of the transposed matrix. Meanwhile the next tile is on its
+// way into shared memory, each thread's part for itself, so that it needs no barrier.
 #include "kernels/quantize_common/cuda_two_pass.h"
 #include "kernels/quantize_fp8/cuda_scheme.h"
 #include "kernels/quantize_fp8_both/cuda.h"
@@ -13,28 +14,39 @@ constexpr int kAcross = kTile / kEight;  // threads side by side: half of a warp
 constexpr int kThreads = kAcross * kAcross;
 constexpr int kWarps = kThreads / kWarp;
 
+// fp32 takes the registers of two thread blocks, and twice the shared memory.
+template <class T>
+inline constexpr bool kPrefetches = !std::is_same_v<T, Fp32>;
+template <class T>
+inline constexpr int kThreadBlocks = kPrefetches<T> ? 3 : 2;
+constexpr unsigned kMultiprocessors = 132;
+
 struct Sides {
   std::int64_t rows;
   std::int64_t cols;
   std::uint8_t* codes;
   std::uint8_t* codes_t;
   unsigned tiles_across;
+  unsigned tiles;
   bool scanned;  // the scales of whole rows and columns are stored already
 };
 
-// Codes of eight elements, each with an encoding of its own.
-template <class Scheme, class Values, class Encodings>
-__device__ uint2 encode_each(const Scheme& scheme, const Values& value, const Encodings& encoding) {
+// Codes of eight rows of a column.
+template <class Scheme, class Values>
+__device__ uint2 encode_column(const Scheme& scheme, const Values& value,
+                               const typename Scheme::Encoding& encoding) {
   unsigned words[2] = {0, 0};
+  const auto all = [&]<bool kFast>(std::bool_constant<kFast>) {
 #pragma unroll
-  for (int i = 0; i < kEight; i += 2) {
-    const auto even = encoding(i);
-    const auto odd = encoding(i + 1);
-    const unsigned pair =
-        even.fast && odd.fast
-            ? scheme.template encode_pair<true>(value(i), value(i + 1), even, odd)
-            : scheme.template encode_pair<false>(value(i), value(i + 1), even, odd);
-    words[i / 4] |= pair << i % 4 * 8;
+    for (int i = 0; i < kEight; i += 2) {
+      words[i / 4] |= scheme.template encode_pair<kFast>(value(i), value(i + 1), encoding, encoding)
+                      << i % 4 * 8;
+    }
+  };
+  if (encoding.fast) {
+    all(std::true_type{});
+  } else {
+    all(std::false_type{});
   }
   return {words[0], words[1]};
 }
@@ -43,47 +55,119 @@ __device__ uint2 encode_each(const Scheme& scheme, const Values& value, const En
 // every eighth column, meets all banks.
 __device__ int tile_word(int col, int eight) { return col * kAcross + (eight ^ (col / kEight)); }
 
-template <class Scheme, class T, bool kAligned>
-__global__ void __launch_bounds__(kThreads, 2)
-    quantize_tiles(Plain<T> source, Scheme along_rows, Scheme along_cols, Sides sides) {
-  __shared__ uint2 transposed[kTile * kAcross];
-  __shared__ Amax of_warp[kWarps][kTile];
-  __shared__ Divisor of_col[kTile];
-  // From the last tile to the first: after a scan, what it read last is in the cache.
-  const unsigned tile = sides.scanned ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
-  const unsigned tile_row = tile / sides.tiles_across;
-  const unsigned tile_col = tile - tile_row * sides.tiles_across;
-  const int across = threadIdx.x % kAcross;
-  const int down = threadIdx.x / kAcross;
-  const std::int64_t row = std::int64_t{tile_row} * kTile + down * kEight;
-  const std::int64_t col = std::int64_t{tile_col} * kTile + across * kEight;
-  const int rows =
-      static_cast<int>(max(min(sides.rows - row, std::int64_t{kEight}), std::int64_t{0}));
-  const int cols =
-      static_cast<int>(max(min(sides.cols - col, std::int64_t{kEight}), std::int64_t{0}));
+template <class T>
+struct Shared {
+  // Eight rows of the next tile, eight columns a thread.
+  uint4 next[kPrefetches<T> ? kEight : 1][kThreads];
+  uint2 transposed[kTile * kAcross];
+  Amax of_warp[kWarps][kTile];
+  Divisor of_col[kTile];
+};
 
-  Eight<T> values[kEight];
+// A thread's part of a tile.
+struct Part {
+  unsigned tile_row;
+  unsigned tile_col;
+  std::int64_t row;
+  std::int64_t col;
+  int rows;
+  int cols;
+
+  __device__ Part(const Sides& sides, unsigned tile) {
+    tile_row = tile / sides.tiles_across;
+    tile_col = tile - tile_row * sides.tiles_across;
+    row = std::int64_t{tile_row} * kTile + threadIdx.x / kAcross * kEight;
+    col = std::int64_t{tile_col} * kTile + threadIdx.x % kAcross * kEight;
+    rows = static_cast<int>(max(min(sides.rows - row, std::int64_t{kEight}), std::int64_t{0}));
+    cols = static_cast<int>(max(min(sides.cols - col, std::int64_t{kEight}), std::int64_t{0}));
+  }
+};
+
+// Copies to shared memory without a register, or writes zeros. Completes in the order of commits.
+__device__ void copy_async(void* shared, const void* global, bool valid) {
+  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  const int bytes = valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes)
+               : "memory");
+}
+
+template <class T>
+__device__ void fetch(Shared<T>& shared, const Plain<T>& source, const Part& part) {
 #pragma unroll
   for (int i = 0; i < kEight; ++i) {
-    if (i < rows && cols > 0) {
-      values[i] = source.template load<kAligned, Reuse::kNone>(row + i, col, cols);
-    } else {
-      values[i] = {};
+    const bool valid = i < part.rows && part.cols > 0;
+    const auto* from = source.x + (valid ? (part.row + i) * source.stride + part.col : 0);
+    copy_async(&shared.next[i][threadIdx.x], from, valid);
+  }
+}
+
+template <class T>
+__device__ void take(const Shared<T>& shared, Eight<T> (&values)[kEight]) {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+#pragma unroll
+  for (int i = 0; i < kEight; ++i) {
+    const uint4 words = shared.next[i][threadIdx.x];
+    values[i] = {{words.x, words.y, words.z, words.w}};
+  }
+}
+
+// The amax of each of the thread's rows over its eight columns and those of half a warp, of which
+// the lane keeps row `lane % 8`.
+template <class T>
+__device__ Amax own_row_amax(const Eight<T> (&values)[kEight]) {
+  using Each = EachOfEight<Amax, T>;
+  // Of rows as of columns: two in a word where they fit.
+  Each of_rows;
+  if constexpr (std::is_same_v<T, Fp32>) {
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) {
+#pragma unroll
+      for (const unsigned word : values[i].words) {
+        of_rows.amax.words[i] = max(of_rows.amax.words[i], Each::magnitude(word));
+      }
+    }
+  } else {
+    unsigned pairs[kEight] = {};
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) {
+#pragma unroll
+      for (const unsigned word : values[i].words) {
+        pairs[i] = Each::larger(pairs[i], Each::magnitude(word));
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kEight; i += 2) {
+      const unsigned low = __byte_perm(pairs[i], pairs[i + 1], 0x5410);
+      const unsigned high = __byte_perm(pairs[i], pairs[i + 1], 0x7632);
+      of_rows.amax.words[i / 2] = Each::larger(low, high);
     }
   }
+#pragma unroll
+  for (int distance = 1; distance < kAcross; distance *= 2) of_rows.merge_lane(distance);
+  Amax own = of_rows.at(0);
+#pragma unroll
+  for (int i = 1; i < kEight; ++i) {
+    if (static_cast<int>(threadIdx.x % kEight) == i) own = of_rows.at(i);
+  }
+  return own;
+}
 
+template <class Scheme, class T, bool kAligned>
+__device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols,
+                              const Sides& sides, const Part& part, Shared<T>& shared,
+                              const Eight<T> (&values)[kEight]) {
+  const int across = threadIdx.x % kAcross;
+  const int down = threadIdx.x / kAcross;
+  const auto [tile_row, tile_col, row, col, rows, cols] = part;
   if (!sides.scanned) {
-    Amax found[kEight];
+    EachOfEight<Amax, T> found;
 #pragma unroll
-    for (int j = 0; j < kEight; ++j) {
-#pragma unroll
-      for (int i = 0; i < kEight; ++i) found[j].add(values[i].at(j));
-      found[j].merge(found[j].from_lane(kAcross));
-    }
+    for (int i = 0; i < kEight; ++i) found.add(values[i]);
+    found.merge_lane(kAcross);
     if (threadIdx.x % kWarp < kAcross) {
 #pragma unroll
       for (int j = 0; j < kEight; ++j) {
-        of_warp[threadIdx.x / kWarp][across * kEight + j] = found[j];
+        shared.of_warp[threadIdx.x / kWarp][across * kEight + j] = found.at(j);
       }
     }
   }
@@ -96,39 +180,22 @@ __global__ void __launch_bounds__(kThreads, 2)
     } else {
       Amax found;
 #pragma unroll
-      for (int i = 0; i < kWarps; ++i) found.merge(of_warp[i][threadIdx.x]);
+      for (int i = 0; i < kWarps; ++i) found.merge(shared.of_warp[i][threadIdx.x]);
       const std::int64_t groups = (sides.rows + kTile - 1) / kTile;
       encoding = along_cols.finish(found, own_col * groups + tile_row, true);
     }
-    of_col[threadIdx.x] = encoding.divisor;
+    shared.of_col[threadIdx.x] = encoding.divisor;
   }
 
   // Along the rows, meanwhile: every lane makes the parameters of one row of the thread's eight.
-  const int own = across % kEight;
-  const std::int64_t own_row = row + own;
-  typename Scheme::Encoding of_row;
-  if (sides.scanned) {
-    of_row = along_rows.stored(min(own_row, sides.rows - 1));
-  } else {
-    Amax own_found;
-#pragma unroll
-    for (int i = 0; i < kEight; ++i) {
-      Amax found;
-      found.add(values[i]);
-#pragma unroll
-      for (int distance = 1; distance < kAcross; distance *= 2) {
-        found.merge(found.from_lane(distance));
-      }
-      if (own == i) own_found = found;
-    }
-    of_row = along_rows.finish(own_found, own_row * sides.tiles_across + tile_col,
-                               across < kEight && own_row < sides.rows);
-  }
+  const std::int64_t own_row = row + across % kEight;
+  const auto of_row = sides.scanned ? along_rows.stored(min(own_row, sides.rows - 1))
+                                    : along_rows.finish(own_row_amax(values),
+                                                        own_row * sides.tiles_across + tile_col,
+                                                        across < kEight && own_row < sides.rows);
 #pragma unroll
   for (int i = 0; i < kEight; ++i) {
-    const auto encoding =
-        along_rows.encoding_of({__shfl_sync(kAllLanes, of_row.divisor.value, i, kAcross),
-                                __shfl_sync(kAllLanes, of_row.divisor.reciprocal, i, kAcross)});
+    const auto encoding = along_rows.from_lane(of_row, i, kAcross);
     if (i < rows && cols > 0) {
       store_codes<8, kAligned>(sides.codes + (row + i) * sides.cols + col,
                                encode_eight(along_rows, values[i], encoding), cols);
@@ -139,9 +206,9 @@ __global__ void __launch_bounds__(kThreads, 2)
 #pragma unroll
   for (int j = 0; j < kEight; ++j) {
     const int in_tile = across * kEight + j;
-    const auto encoding = along_cols.encoding_of(of_col[in_tile]);
-    transposed[tile_word(in_tile, down)] = encode_each(
-        along_cols, [&](int i) { return values[i].at(j); }, [&](int) { return encoding; });
+    const auto encoding = along_cols.encoding_of(shared.of_col[in_tile]);
+    shared.transposed[tile_word(in_tile, down)] = encode_column(
+        along_cols, [&](int i) { return values[i].at(j); }, encoding);
   }
   __syncthreads();
 
@@ -153,9 +220,38 @@ __global__ void __launch_bounds__(kThreads, 2)
     const std::int64_t out_col = std::int64_t{tile_row} * kTile + across * kEight;
     const auto left = static_cast<int>(min(sides.rows - out_col, std::int64_t{kEight}));
     if (out_row >= sides.cols || left <= 0) continue;
-    const uint2 words = transposed[tile_word(in_tile, across)];
+    const uint2 words = shared.transposed[tile_word(in_tile, across)];
     store_codes<8, kAligned>(sides.codes_t + out_row * sides.rows + out_col,
                              EightCodes<8>{{words.x, words.y}}, left);
+  }
+}
+
+// Thread blocks that an H100 holds at once take the tiles in turn.
+template <class Scheme, class T, bool kAligned>
+__global__ void __launch_bounds__(kThreads, kAligned ? kThreadBlocks<T> : 2)
+    quantize_tiles(Plain<T> source, Scheme along_rows, Scheme along_cols, Sides sides) {
+  extern __shared__ uint4 memory[];
+  auto& shared = *reinterpret_cast<Shared<T>*>(memory);
+  // From the last tile to the first: after a scan, what it read last is in the cache.
+  const auto part_of = [&](unsigned i) { return Part(sides, sides.tiles - 1 - i); };
+  if constexpr (kAligned && kPrefetches<T>) fetch(shared, source, part_of(blockIdx.x));
+  for (unsigned i = blockIdx.x; i < sides.tiles; i += gridDim.x) {
+    const Part part = part_of(i);
+    Eight<T> values[kEight];
+    if constexpr (kAligned && kPrefetches<T>) {
+      take(shared, values);
+      if (i + gridDim.x < sides.tiles) fetch(shared, source, part_of(i + gridDim.x));
+    } else {
+#pragma unroll
+      for (int j = 0; j < kEight; ++j) {
+        values[j] = {};
+        if (j < part.rows && part.cols > 0) {
+          values[j] =
+              source.template load<kAligned, Reuse::kNone>(part.row + j, part.col, part.cols);
+        }
+      }
+    }
+    quantize_tile<Scheme, T, kAligned>(along_rows, along_cols, sides, part, shared, values);
   }
 }
 
@@ -180,11 +276,18 @@ void launch(const QuantizeFp8BothArgs& args, const Scheme& along_rows, const Sch
     const dim3 grid(static_cast<unsigned>((longest + kWarp - 1) / kWarp), 2);
     finish_parts<Scheme><<<grid, kStripWarps * kWarp, 0, stream>>>(columns, of_row);
   }
-  const Sides sides{rows, cols, args.codes, args.codes_t, static_cast<unsigned>(tiles_across),
+  const Sides sides{rows,
+                    cols,
+                    args.codes,
+                    args.codes_t,
+                    static_cast<unsigned>(tiles_across),
+                    static_cast<unsigned>(tiles_across * tiles_down),
                     whole};
-  quantize_tiles<Scheme, T, kAligned>
-      <<<static_cast<unsigned>(tiles_across * tiles_down), kThreads, 0, stream>>>(
-          source, along_rows, along_cols, sides);
+  constexpr unsigned kMost = kMultiprocessors * kThreadBlocks<T>;
+  const unsigned blocks = std::min(sides.tiles, kMost);
+  const auto kernel = quantize_tiles<Scheme, T, kAligned>;
+  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared<T>));
+  kernel<<<blocks, kThreads, sizeof(Shared<T>), stream>>>(source, along_rows, along_cols, sides);
 }
 
 QuantizeFp8Args side(const QuantizeFp8BothArgs& args, float* scale) {

@@ -42,6 +42,10 @@ struct AffineInt4Scheme {
     return affine_encoding(params.scale, params.zero_point);
   }
 
+  __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
+    return affine_from_lane(encoding, lane, width);
+  }
+
   template <bool kFast>
   __device__ unsigned encode_pair(float even, float odd, const Encoding& of_even,
                                   const Encoding& of_odd) const {
@@ -91,6 +95,12 @@ struct FloatZeroInt4Scheme {
     if constexpr (!kFast) return int4_float_zero_quantize(x, encoding.min, encoding.scale.value);
     const float steps = exact_quotient(__fadd_rn(x, -encoding.min), encoding.scale);
     return ::min(15, __float2int_rn(steps)) - 8;
+  }
+
+  __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
+    const auto shuffle = [&](float value) { return __shfl_sync(kAllLanes, value, lane, width); };
+    const float value = shuffle(encoding.scale.value);
+    return {{value, shuffle(encoding.scale.reciprocal)}, shuffle(encoding.min), value < 0x1p91F};
   }
 
   template <bool kFast>

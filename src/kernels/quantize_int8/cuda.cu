@@ -40,6 +40,10 @@ struct Int8Scheme {
     return affine_encoding(scale[index], zero_point == nullptr ? 0 : zero_point[index]);
   }
 
+  __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
+    return affine_from_lane(encoding, lane, width);
+  }
+
   template <bool kFast>
   __device__ unsigned encode_pair(float even, float odd, const Encoding& of_even,
                                   const Encoding& of_odd) const {

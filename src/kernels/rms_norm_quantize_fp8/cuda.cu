@@ -31,32 +31,8 @@ struct Norm {
   std::uint8_t* codes;
 };
 
-// The weight, of any dtype: it is small, and stays in the cache.
-struct Weight {
-  const void* data;
-  DType dtype;
-
-  explicit Weight(const Matrix& matrix) : data(matrix.data), dtype(matrix.dtype) {}
-
-  template <class T, bool kAligned>
-  __device__ Eight<Fp32> load_as(std::int64_t col, int count) const {
-    const auto eight =
-        load_eight<T, kAligned, Reuse::kSoon>(static_cast<const Scalar<T>*>(data) + col, count);
-    Eight<Fp32> wide;
-#pragma unroll
-    for (int i = 0; i < kEight; i += 2) wide.set_pair(i, eight.at(i), eight.at(i + 1));
-    return wide;
-  }
-  template <bool kAligned>
-  __device__ Eight<Fp32> load(std::int64_t col, int count) const {
-    if (dtype == DType::kBF16) return load_as<Bf16, kAligned>(col, count);
-    if (dtype == DType::kF16) return load_as<Fp16, kAligned>(col, count);
-    return load_as<Fp32, kAligned>(col, count);
-  }
-};
-
-template <class T>
-__device__ Eight<T> normalize(const Eight<T>& x, const Eight<Fp32>& weight, float factor,
+template <class T, class Weight>
+__device__ Eight<T> normalize(const Eight<T>& x, const Eight<Weight>& weight, float factor,
                               float offset) {
   Eight<T> out;
   const auto value = [&](int i) {
@@ -69,9 +45,9 @@ __device__ Eight<T> normalize(const Eight<T>& x, const Eight<Fp32>& weight, floa
 
 // A row a thread block, in passes of kVectors eights a thread. One pass is all in registers; with
 // more of them x is read again, from the L2 cache.
-template <class Scheme, class T, int kVectors, bool kGroups, bool kAligned>
+template <class Scheme, class T, class Weight, int kVectors, bool kGroups, bool kAligned>
 __global__ void __launch_bounds__(kThreads)
-    rms_norm_quantize(Plain<T> source, Weight weight, Scheme scheme, Norm norm) {
+    rms_norm_quantize(Plain<T> source, Plain<Weight> weight, Scheme scheme, Norm norm) {
   __shared__ float sum_of_warp[kMaxWarps];
   __shared__ Amax amax_of_warp[kMaxWarps];
   const std::int64_t row = blockIdx.x;
@@ -82,15 +58,19 @@ __global__ void __launch_bounds__(kThreads)
   };
   const auto count_at = [&](std::int64_t col) {
     const std::int64_t left = norm.cols - col;
+    if constexpr (kAligned) return left > 0 ? kEight : 0;
     return left < kEight ? (left < 0 ? 0 : static_cast<int>(left)) : kEight;
   };
   Eight<T> values[kVectors];
+  Eight<Weight> gains[kVectors];
   const auto load = [&](std::int64_t start) {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       const std::int64_t col = col_of(start, i);
       const int count = count_at(col);
-      if (count > 0) values[i] = source.template load<kAligned, Reuse::kSoon>(row, col, count);
+      if (count == 0) continue;
+      values[i] = source.template load<kAligned, Reuse::kSoon>(row, col, count);
+      gains[i] = weight.template load<kAligned, Reuse::kSoon>(0, col, count);
     }
   };
 
@@ -100,9 +80,10 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       const int count = count_at(col_of(start, i));
+      if (count == 0) continue;
 #pragma unroll
       for (int j = 0; j < kEight; ++j) {
-        if (j < count) squares = __fmaf_rn(values[i].at(j), values[i].at(j), squares);
+        if (kAligned || j < count) squares = __fmaf_rn(values[i].at(j), values[i].at(j), squares);
       }
     }
   }
@@ -112,15 +93,12 @@ __global__ void __launch_bounds__(kThreads)
     if (!one_pass) load(start);
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
-      const std::int64_t col = col_of(start, i);
-      const int count = count_at(col);
-      if (count == 0) continue;
-      values[i] =
-          normalize(values[i], weight.load<kAligned>(col, count), factor, norm.weight_offset);
+      if (count_at(col_of(start, i)) == 0) continue;
+      values[i] = normalize(values[i], gains[i], factor, norm.weight_offset);
     }
   };
 
-  typename Scheme::Encoding encoding;
+  typename Scheme::Encoding of_row;
   if constexpr (!kGroups) {
     Amax amax;
     for (std::int64_t start = 0; start < norm.cols; start += pass) {
@@ -130,27 +108,38 @@ __global__ void __launch_bounds__(kThreads)
         if (count_at(col_of(start, i)) > 0) amax.add(values[i]);
       }
     }
-    encoding = scheme.finish(of_thread_block(amax, amax_of_warp), row, threadIdx.x == 0);
+    of_row = scheme.finish(of_thread_block(amax, amax_of_warp), row, threadIdx.x == 0);
   }
   for (std::int64_t start = 0; start < norm.cols; start += pass) {
     if (kGroups || !one_pass) normalize_pass(start);
+    typename Scheme::Encoding own_group;
+    if constexpr (kGroups) {
+      Amax amax[kVectors];
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        if (count_at(col_of(start, i)) > 0) amax[i].add(values[i]);
+#pragma unroll
+        for (int distance = 1; distance < kGroupLanes; distance *= 2) {
+          amax[i].merge(amax[i].from_lane(distance));
+        }
+      }
+      // Every lane makes the scale of one of its groups.
+      const int lane = static_cast<int>(threadIdx.x) % kGroupLanes;
+      const int own = lane % kVectors;
+      Amax own_amax = amax[0];
+#pragma unroll
+      for (int i = 1; i < kVectors; ++i) {
+        if (own == i) own_amax = amax[i];
+      }
+      const std::int64_t groups = (norm.cols + kGroup - 1) / kGroup;
+      const std::int64_t group = (col_of(start, own) - lane * kEight) / kGroup;
+      own_group = scheme.finish(own_amax, row * groups + group, lane < kVectors && group < groups);
+    }
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       const std::int64_t col = col_of(start, i);
       const int count = count_at(col);
-      if constexpr (kGroups) {
-        Amax amax;
-        if (count > 0) amax.add(values[i]);
-#pragma unroll
-        for (int distance = 1; distance < kGroupLanes; distance *= 2) {
-          amax.merge(amax.from_lane(distance));
-        }
-        const std::int64_t groups = (norm.cols + kGroup - 1) / kGroup;
-        if (count > 0) {
-          encoding =
-              scheme.finish(amax, row * groups + col / kGroup, threadIdx.x % kGroupLanes == 0);
-        }
-      }
+      const auto encoding = kGroups ? scheme.from_lane(own_group, i, kGroupLanes) : of_row;
       if (count == 0) continue;
       store_codes<8, kAligned>(norm.codes + row * norm.cols + col,
                                encode_eight(scheme, values[i], encoding), count);
@@ -158,7 +147,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class T, class Scheme>
+template <class T, class Weight, class Scheme>
 void launch(const RmsNormQuantizeFp8Args& args, const Scheme& scheme) {
   const Matrix& x = args.quantize.x;
   const Norm norm{x.cols, args.epsilon, args.weight_offset, args.quantize.codes};
@@ -171,9 +160,9 @@ void launch(const RmsNormQuantizeFp8Args& args, const Scheme& scheme) {
     const std::int64_t vectors = (x.cols + kEight - 1) / kEight;
     const std::int64_t wanted = (vectors + kVectors * kWarp - 1) / (kVectors * kWarp) * kWarp;
     const auto threads = static_cast<unsigned>(wanted < kThreads ? wanted : kThreads);
-    rms_norm_quantize<Scheme, T, kVectors, kGroups, kAligned>
+    rms_norm_quantize<Scheme, T, Weight, kVectors, kGroups, kAligned>
         <<<static_cast<unsigned>(x.rows), threads, 0, static_cast<cudaStream_t>(args.stream)>>>(
-            Plain<T>(x), Weight(args.weight), scheme, norm);
+            Plain<T>(x), Plain<Weight>(args.weight), scheme, norm);
   };
   const auto with_groups = [&](auto vectors, auto is_aligned) {
     if (groups) {
@@ -196,7 +185,13 @@ void launch(const RmsNormQuantizeFp8Args& args, const Scheme& scheme) {
 const char* rms_norm_quantize_fp8_cuda(const RmsNormQuantizeFp8Args& args) {
   if (args.quantize.x.rows == 0 || args.quantize.x.cols == 0) return nullptr;
   with_fp8_scheme(args.quantize, [&](const auto& scheme) {
-    with_element(args.quantize.x.dtype, [&]<class T>(T) { launch<T>(args, scheme); });
+    with_element(args.quantize.x.dtype, [&]<class T>(T) {
+      if (args.weight.dtype == DType::kF32) {
+        launch<T, Fp32>(args, scheme);
+      } else {
+        launch<T, T>(args, scheme);
+      }
+    });
   });
   return launch_error();
 }

@@ -7,7 +7,7 @@ namespace lowp::kernels {
 struct RmsNormQuantizeFp8Args {
   QuantizeFp8Args
       quantize;   // of the norm; x (M, N) is what is normalized; blocks (1, N) or (1, 128)
-  Matrix weight;  // (1, N), of any dtype
+  Matrix weight;  // (1, N), of x's dtype or fp32
   float epsilon;
   float weight_offset;
   void* stream;  // cudaStream_t

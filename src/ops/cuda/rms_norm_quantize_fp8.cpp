@@ -16,8 +16,7 @@ void rms_norm_quantize_fp8_out(const Tensor& x, const Tensor& weight, double eps
   const kernels::Matrix matrix = check_cuda_float_matrix({kName, "x", x});
   const std::int64_t rows = matrix.rows;
   const std::int64_t cols = matrix.cols;
-  check_dtype({kName, "weight", weight},
-              {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+  check_dtype({kName, "weight", weight}, {x.scalar_type(), ScalarType::Float});
   check_cuda_output({kName, "weight", weight}, x, weight.scalar_type(), {cols});
   const kernels::Block sizes = check_row_block(kName, block, rows, cols);
   const DType kind = check_fp8_element(kName, element);

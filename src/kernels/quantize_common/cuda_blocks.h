@@ -6,6 +6,7 @@
 //   Encoding finish(found, index, stores)   parameters of block `index`, stored by one thread
 //   Encoding stored(index)                  the same, from what an earlier kernel stored
 //   Encoding from_lane(encoding, lane, width)   another lane's, as __shfl_sync has it
+//   Encoding prepared(encoding)   what encode_pair<false> takes
 //   encode_pair<kFast>(even, odd, encoding, encoding)   two codes, the first in the lower bits;
 //                              kFast only where both encodings are `fast`
 // Where elements come from is a Source: a Raw of eight elements at a place, and what becomes of it.
@@ -43,18 +44,17 @@ __device__ EightCodes<Scheme::kBits> encode_eight(const Scheme& scheme, const Ei
                                                   const typename Scheme::Encoding& encoding) {
   constexpr int kPairBits = 2 * Scheme::kBits;
   EightCodes<Scheme::kBits> codes{};
-  const auto all = [&]<bool kFast>(std::bool_constant<kFast>) {
+  const auto all = [&]<bool kFast>(std::bool_constant<kFast>, const auto& with) {
 #pragma unroll
     for (int i = 0; i < kEight; i += 2) {
-      const unsigned pair =
-          scheme.template encode_pair<kFast>(x.at(i), x.at(i + 1), encoding, encoding);
+      const unsigned pair = scheme.template encode_pair<kFast>(x.at(i), x.at(i + 1), with, with);
       codes.words[i / 2 * kPairBits / 32] |= pair << i / 2 * kPairBits % 32;
     }
   };
   if (encoding.fast) {
-    all(std::true_type{});
+    all(std::true_type{}, encoding);
   } else {
-    all(std::false_type{});
+    all(std::false_type{}, scheme.prepared(encoding));
   }
   return codes;
 }

@@ -135,7 +135,7 @@ struct Strips {
 
   // Enough tiles for the GPU, few enough that their ranges are little to read again.
   Strips(std::int64_t rows_, std::int64_t cols_) : rows(rows_), cols(cols_) {
-    constexpr std::int64_t kTiles = 132 * 8;
+    constexpr std::int64_t kTiles = 132 * 16;
     constexpr std::int64_t kMostDown = 128;
     across = static_cast<unsigned>((cols + kStripCols - 1) / kStripCols);
     const std::int64_t wanted = std::clamp<std::int64_t>(kTiles / across, 1, kMostDown);
@@ -289,6 +289,8 @@ __global__ void __launch_bounds__(kStripWarps* kWarp)
   if (fast) {
     encode_rows(std::true_type{});
   } else {
+#pragma unroll
+    for (auto& encoding : encodings) encoding = scheme.prepared(encoding);
     encode_rows(std::false_type{});
   }
 }

@@ -21,7 +21,7 @@ struct CudaFp8Scheme {
   // between two others, unless it is the middle.
   struct Encoding {
     Divisor divisor;
-    double wide_reciprocal;
+    double wide_reciprocal;  // of prepared() alone
     bool fast;
   };
 
@@ -47,8 +47,7 @@ struct CudaFp8Scheme {
   // range.
   __device__ Encoding encoding_of(Divisor divisor) const {
     const bool in_range = divisor.value >= 0x1p-69F && divisor.value <= 0x1p91F;
-    const bool fast = in_range && static_scale == nullptr;
-    return {divisor, fast ? 0.0 : __drcp_rn(divisor.value), fast};
+    return {divisor, 0.0, in_range && static_scale == nullptr};
   }
   __device__ Encoding encoding_of(float value) const {
     return encoding_of(Divisor{value, __frcp_rn(value)});
@@ -59,6 +58,10 @@ struct CudaFp8Scheme {
     if (stores) scale[index] = value;
     return encoding_of(value);
   }
+  __device__ Encoding prepared(Encoding encoding) const {
+    encoding.wide_reciprocal = __drcp_rn(encoding.divisor.value);
+    return encoding;
+  }
   __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
     return encoding_of(Divisor{__shfl_sync(kAllLanes, encoding.divisor.value, lane, width),
                                __shfl_sync(kAllLanes, encoding.divisor.reciprocal, lane, width)});
@@ -67,8 +70,8 @@ struct CudaFp8Scheme {
 
   template <bool kFast>
   __device__ static float quotient(float x, const Encoding& encoding) {
-    if (kFast || encoding.fast) return exact_quotient(x, encoding.divisor);
-    return static_cast<float>(static_cast<double>(x) * encoding.wide_reciprocal);
+    return kFast ? exact_quotient(x, encoding.divisor)
+                 : static_cast<float>(static_cast<double>(x) * encoding.wide_reciprocal);
   }
 
   // Rounded to nearest even, saturated.

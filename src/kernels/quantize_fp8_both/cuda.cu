@@ -36,17 +36,17 @@ template <class Scheme, class Values>
 __device__ uint2 encode_column(const Scheme& scheme, const Values& value,
                                const typename Scheme::Encoding& encoding) {
   unsigned words[2] = {0, 0};
-  const auto all = [&]<bool kFast>(std::bool_constant<kFast>) {
+  const auto all = [&]<bool kFast>(std::bool_constant<kFast>, const auto& with) {
 #pragma unroll
     for (int i = 0; i < kEight; i += 2) {
-      words[i / 4] |= scheme.template encode_pair<kFast>(value(i), value(i + 1), encoding, encoding)
+      words[i / 4] |= scheme.template encode_pair<kFast>(value(i), value(i + 1), with, with)
                       << i % 4 * 8;
     }
   };
   if (encoding.fast) {
-    all(std::true_type{});
+    all(std::true_type{}, encoding);
   } else {
-    all(std::false_type{});
+    all(std::false_type{}, scheme.prepared(encoding));
   }
   return {words[0], words[1]};
 }
@@ -60,7 +60,7 @@ struct Shared {
   // Eight rows of the next tile, eight columns a thread.
   uint4 next[kPrefetches<T> ? kEight : 1][kThreads];
   uint2 transposed[kTile * kAcross];
-  Amax of_warp[kWarps][kTile];
+  Eight<T> of_warp[kWarps][kAcross];  // amax of columns, as bits in x's own type
   Divisor of_col[kTile];
 };
 
@@ -93,11 +93,11 @@ __device__ void copy_async(void* shared, const void* global, bool valid) {
 
 template <class T>
 __device__ void fetch(Shared<T>& shared, const Plain<T>& source, const Part& part) {
+  const Scalar<T>* from = source.x + part.row * source.stride + part.col;
 #pragma unroll
-  for (int i = 0; i < kEight; ++i) {
+  for (int i = 0; i < kEight; ++i, from += source.stride) {
     const bool valid = i < part.rows && part.cols > 0;
-    const auto* from = source.x + (valid ? (part.row + i) * source.stride + part.col : 0);
-    copy_async(&shared.next[i][threadIdx.x], from, valid);
+    copy_async(&shared.next[i][threadIdx.x], valid ? from : source.x, valid);
   }
 }
 
@@ -109,6 +109,13 @@ __device__ void take(const Shared<T>& shared, Eight<T> (&values)[kEight]) {
     const uint4 words = shared.next[i][threadIdx.x];
     values[i] = {{words.x, words.y, words.z, words.w}};
   }
+}
+
+// Of a word that holds one amax, or the two of 16-bit elements.
+template <class T>
+__device__ Amax amax_in_word(unsigned word, unsigned which) {
+  const Eight<T> eight{{which == 0 ? word : word >> 16}};
+  return {__float_as_uint(eight.at(0))};
 }
 
 // The amax of each of the thread's rows over its eight columns and those of half a warp, of which
@@ -144,12 +151,27 @@ __device__ Amax own_row_amax(const Eight<T> (&values)[kEight]) {
   }
 #pragma unroll
   for (int distance = 1; distance < kAcross; distance *= 2) of_rows.merge_lane(distance);
-  Amax own = of_rows.at(0);
+  constexpr unsigned kInWord = kEight / Eight<T>::kWords;
+  const unsigned own = threadIdx.x % kEight;
+  unsigned word = of_rows.amax.words[0];
 #pragma unroll
-  for (int i = 1; i < kEight; ++i) {
-    if (static_cast<int>(threadIdx.x % kEight) == i) own = of_rows.at(i);
+  for (unsigned i = 1; i < Eight<T>::kWords; ++i) {
+    if (own / kInWord == i) word = of_rows.amax.words[i];
   }
-  return own;
+  return amax_in_word<T>(word, own % kInWord);
+}
+
+// The amax of column `threadIdx.x` over all warps.
+template <class T>
+__device__ Amax column_amax(const Shared<T>& shared) {
+  constexpr int kInWord = kEight / Eight<T>::kWords;
+  unsigned word = 0;
+#pragma unroll
+  for (int i = 0; i < kWarps; ++i) {
+    const auto* words = &shared.of_warp[i][0].words[0];
+    word = EachOfEight<Amax, T>::larger(word, words[threadIdx.x / kInWord]);
+  }
+  return amax_in_word<T>(word, threadIdx.x % kInWord);
 }
 
 template <class Scheme, class T, bool kAligned>
@@ -164,12 +186,7 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
 #pragma unroll
     for (int i = 0; i < kEight; ++i) found.add(values[i]);
     found.merge_lane(kAcross);
-    if (threadIdx.x % kWarp < kAcross) {
-#pragma unroll
-      for (int j = 0; j < kEight; ++j) {
-        shared.of_warp[threadIdx.x / kWarp][across * kEight + j] = found.at(j);
-      }
-    }
+    if (threadIdx.x % kWarp < kAcross) shared.of_warp[threadIdx.x / kWarp][across] = found.amax;
   }
   __syncthreads();
   const std::int64_t own_col = std::int64_t{tile_col} * kTile + threadIdx.x;
@@ -178,11 +195,8 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
     if (sides.scanned) {
       encoding = along_cols.stored(own_col);
     } else {
-      Amax found;
-#pragma unroll
-      for (int i = 0; i < kWarps; ++i) found.merge(shared.of_warp[i][threadIdx.x]);
       const std::int64_t groups = (sides.rows + kTile - 1) / kTile;
-      encoding = along_cols.finish(found, own_col * groups + tile_row, true);
+      encoding = along_cols.finish(column_amax(shared), own_col * groups + tile_row, true);
     }
     shared.of_col[threadIdx.x] = encoding.divisor;
   }
@@ -193,12 +207,12 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
                                     : along_rows.finish(own_row_amax(values),
                                                         own_row * sides.tiles_across + tile_col,
                                                         across < kEight && own_row < sides.rows);
+  std::uint8_t* codes = sides.codes + row * sides.cols + col;
 #pragma unroll
-  for (int i = 0; i < kEight; ++i) {
+  for (int i = 0; i < kEight; ++i, codes += sides.cols) {
     const auto encoding = along_rows.from_lane(of_row, i, kAcross);
     if (i < rows && cols > 0) {
-      store_codes<8, kAligned>(sides.codes + (row + i) * sides.cols + col,
-                               encode_eight(along_rows, values[i], encoding), cols);
+      store_codes<8, kAligned>(codes, encode_eight(along_rows, values[i], encoding), cols);
     }
   }
   __syncthreads();
@@ -213,16 +227,15 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
   __syncthreads();
 
   // Eight columns a thread: half a warp stores the 128 bytes of one.
+  const std::int64_t first = std::int64_t{tile_col} * kTile + down;
+  const std::int64_t start = std::int64_t{tile_row} * kTile + across * kEight;
+  const auto left = static_cast<int>(min(sides.rows - start, std::int64_t{kEight}));
+  std::uint8_t* codes_t = sides.codes_t + first * sides.rows + start;
 #pragma unroll
-  for (int j = 0; j < kEight; ++j) {
-    const int in_tile = j * kAcross + down;
-    const std::int64_t out_row = std::int64_t{tile_col} * kTile + in_tile;
-    const std::int64_t out_col = std::int64_t{tile_row} * kTile + across * kEight;
-    const auto left = static_cast<int>(min(sides.rows - out_col, std::int64_t{kEight}));
-    if (out_row >= sides.cols || left <= 0) continue;
-    const uint2 words = shared.transposed[tile_word(in_tile, across)];
-    store_codes<8, kAligned>(sides.codes_t + out_row * sides.rows + out_col,
-                             EightCodes<8>{{words.x, words.y}}, left);
+  for (int j = 0; j < kEight; ++j, codes_t += kAcross * sides.rows) {
+    if (first + j * kAcross >= sides.cols || left <= 0) continue;
+    const uint2 words = shared.transposed[tile_word(j * kAcross + down, across)];
+    store_codes<8, kAligned>(codes_t, EightCodes<8>{{words.x, words.y}}, left);
   }
 }
 

@@ -42,6 +42,7 @@ struct AffineInt4Scheme {
     return affine_encoding(params.scale, params.zero_point);
   }
 
+  __device__ Encoding prepared(const Encoding& encoding) const { return encoding; }
   __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
     return affine_from_lane(encoding, lane, width);
   }
@@ -97,6 +98,7 @@ struct FloatZeroInt4Scheme {
     return ::min(15, __float2int_rn(steps)) - 8;
   }
 
+  __device__ Encoding prepared(const Encoding& encoding) const { return encoding; }
   __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
     const auto shuffle = [&](float value) { return __shfl_sync(kAllLanes, value, lane, width); };
     const float value = shuffle(encoding.scale.value);

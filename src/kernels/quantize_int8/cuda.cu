@@ -40,6 +40,7 @@ struct Int8Scheme {
     return affine_encoding(scale[index], zero_point == nullptr ? 0 : zero_point[index]);
   }
 
+  __device__ Encoding prepared(const Encoding& encoding) const { return encoding; }
   __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
     return affine_from_lane(encoding, lane, width);
   }

@@ -8,6 +8,7 @@ Bytes are those that must move: the input read as often as its scales ask for, c
 import functools
 
 import torch
+import torch._dynamo
 
 import lowp  # noqa: F401 (loads the operators)
 import gpu_common
@@ -146,6 +147,10 @@ CASES = [
     Case("dequantize int8 rows", 3, dequantize(lambda x: ops.quantize_int8(x, ROW), "int8")),
     Case("dequantize int4 g128", 2.5, dequantize(lambda x: ops.quantize_int4(x, 128), "int4")),
 ]
+
+# Every shape and block is compiled for itself; beyond the default of 8 it would run uncompiled.
+torch._dynamo.config.recompile_limit = 64
+
 
 @functools.cache
 def compiled(function):

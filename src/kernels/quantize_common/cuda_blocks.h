@@ -39,24 +39,27 @@ struct Plain {
   bool is_contiguous(std::int64_t cols) const { return stride == cols; }
 };
 
+// value(i), i < 8, with one encoding; it is prepared if kFast does not hold.
+template <bool kFast, class Scheme, class Values>
+__device__ EightCodes<Scheme::kBits> encode_values(const Scheme& scheme, const Values& value,
+                                                   const typename Scheme::Encoding& encoding) {
+  constexpr int kPairBits = 2 * Scheme::kBits;
+  EightCodes<Scheme::kBits> codes{};
+#pragma unroll
+  for (int i = 0; i < kEight; i += 2) {
+    const unsigned pair =
+        scheme.template encode_pair<kFast>(value(i), value(i + 1), encoding, encoding);
+    codes.words[i / 2 * kPairBits / 32] |= pair << i / 2 * kPairBits % 32;
+  }
+  return codes;
+}
+
 template <class Scheme, class T>
 __device__ EightCodes<Scheme::kBits> encode_eight(const Scheme& scheme, const Eight<T>& x,
                                                   const typename Scheme::Encoding& encoding) {
-  constexpr int kPairBits = 2 * Scheme::kBits;
-  EightCodes<Scheme::kBits> codes{};
-  const auto all = [&]<bool kFast>(std::bool_constant<kFast>, const auto& with) {
-#pragma unroll
-    for (int i = 0; i < kEight; i += 2) {
-      const unsigned pair = scheme.template encode_pair<kFast>(x.at(i), x.at(i + 1), with, with);
-      codes.words[i / 2 * kPairBits / 32] |= pair << i / 2 * kPairBits % 32;
-    }
-  };
-  if (encoding.fast) {
-    all(std::true_type{}, encoding);
-  } else {
-    all(std::false_type{}, scheme.prepared(encoding));
-  }
-  return codes;
+  const auto value = [&](int i) { return x.at(i); };
+  if (encoding.fast) return encode_values<true>(scheme, value, encoding);
+  return encode_values<false>(scheme, value, scheme.prepared(encoding));
 }
 
 // The blocks of one launch: `first_row` is that of the first block, which has index `first`.

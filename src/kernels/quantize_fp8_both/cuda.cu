@@ -31,26 +31,6 @@ struct Sides {
   bool scanned;  // the scales of whole rows and columns are stored already
 };
 
-// Codes of eight rows of a column.
-template <class Scheme, class Values>
-__device__ uint2 encode_column(const Scheme& scheme, const Values& value,
-                               const typename Scheme::Encoding& encoding) {
-  unsigned words[2] = {0, 0};
-  const auto all = [&]<bool kFast>(std::bool_constant<kFast>, const auto& with) {
-#pragma unroll
-    for (int i = 0; i < kEight; i += 2) {
-      words[i / 4] |= scheme.template encode_pair<kFast>(value(i), value(i + 1), with, with)
-                      << i % 4 * 8;
-    }
-  };
-  if (encoding.fast) {
-    all(std::true_type{}, encoding);
-  } else {
-    all(std::false_type{}, scheme.prepared(encoding));
-  }
-  return {words[0], words[1]};
-}
-
 // Where eight bytes of a column lie in the transposed tile: moved so that half a warp, which writes
 // every eighth column, meets all banks.
 __device__ int tile_word(int col, int eight) { return col * kAcross + (eight ^ (col / kEight)); }
@@ -190,6 +170,7 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
   }
   __syncthreads();
   const std::int64_t own_col = std::int64_t{tile_col} * kTile + threadIdx.x;
+  bool own_fast = true;
   if (threadIdx.x < kTile && own_col < sides.cols) {
     typename Scheme::Encoding encoding;
     if (sides.scanned) {
@@ -199,6 +180,7 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
       encoding = along_cols.finish(column_amax(shared), own_col * groups + tile_row, true);
     }
     shared.of_col[threadIdx.x] = encoding.divisor;
+    own_fast = encoding.fast;
   }
 
   // Along the rows, meanwhile: every lane makes the parameters of one row of the thread's eight.
@@ -207,22 +189,39 @@ __device__ void quantize_tile(const Scheme& along_rows, const Scheme& along_cols
                                     : along_rows.finish(own_row_amax(values),
                                                         own_row * sides.tiles_across + tile_col,
                                                         across < kEight && own_row < sides.rows);
-  std::uint8_t* codes = sides.codes + row * sides.cols + col;
+  // Branches apart for a warp's rows and a tile's columns: within one, the eights overlap.
+  const auto store_rows = [&]<bool kFast>(std::bool_constant<kFast>) {
+    std::uint8_t* codes = sides.codes + row * sides.cols + col;
 #pragma unroll
-  for (int i = 0; i < kEight; ++i, codes += sides.cols) {
-    const auto encoding = along_rows.from_lane(of_row, i, kAcross);
-    if (i < rows && cols > 0) {
-      store_codes<8, kAligned>(codes, encode_eight(along_rows, values[i], encoding), cols);
+    for (int i = 0; i < kEight; ++i, codes += sides.cols) {
+      auto encoding = along_rows.from_lane(of_row, i, kAcross);
+      if constexpr (!kFast) encoding = along_rows.prepared(encoding);
+      if (i >= rows || cols == 0) continue;
+      const auto value = [&](int j) { return values[i].at(j); };
+      store_codes<8, kAligned>(codes, encode_values<kFast>(along_rows, value, encoding), cols);
     }
+  };
+  if (__all_sync(kAllLanes, of_row.fast)) {
+    store_rows(std::true_type{});
+  } else {
+    store_rows(std::false_type{});
   }
-  __syncthreads();
 
+  const auto transpose = [&]<bool kFast>(std::bool_constant<kFast>) {
 #pragma unroll
-  for (int j = 0; j < kEight; ++j) {
-    const int in_tile = across * kEight + j;
-    const auto encoding = along_cols.encoding_of(shared.of_col[in_tile]);
-    shared.transposed[tile_word(in_tile, down)] = encode_column(
-        along_cols, [&](int i) { return values[i].at(j); }, encoding);
+    for (int j = 0; j < kEight; ++j) {
+      const int in_tile = across * kEight + j;
+      auto encoding = along_cols.encoding_of(shared.of_col[in_tile]);
+      if constexpr (!kFast) encoding = along_cols.prepared(encoding);
+      const auto value = [&](int i) { return values[i].at(j); };
+      const auto codes = encode_values<kFast>(along_cols, value, encoding);
+      shared.transposed[tile_word(in_tile, down)] = {codes.words[0], codes.words[1]};
+    }
+  };
+  if (__syncthreads_and(own_fast)) {
+    transpose(std::true_type{});
+  } else {
+    transpose(std::false_type{});
   }
   __syncthreads();
 

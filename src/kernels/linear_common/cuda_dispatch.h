@@ -1,0 +1,14 @@
+#pragma once
+
+#include "kernels/linear_common/cuda_linear.h"
+
+namespace lowp::kernels {
+
+// What linear_cuda runs: "cuda_rows", or "sm90_tiles" for many rows of x on Hopper.
+const char* choose_linear_cuda(const CudaLinearArgs& args);
+
+// The linear layer by the kernel for this many rows. x must be aligned to 16 bytes and x_stride a
+// multiple of 8 to be fast. Returns nullptr or what is wrong.
+const char* linear_cuda(const CudaLinearArgs& args);
+
+}  // namespace lowp::kernels

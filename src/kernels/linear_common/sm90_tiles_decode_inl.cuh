@@ -18,7 +18,6 @@ struct Bf16Pair {
     asm("add.rn.bf16x2 %0, %1, %2;" : "=r"(sum) : "r"(a), "r"(b));
     return sum;
   }
-  __device__ static unsigned subtract(unsigned a, unsigned b) { return add(a, b ^ 0x80008000U); }
   __device__ static unsigned multiply(unsigned a, unsigned b) {
     unsigned product;
     asm("mul.rn.bf16x2 %0, %1, %2;" : "=r"(product) : "r"(a), "r"(b));
@@ -138,8 +137,8 @@ struct Int8Codes {
       return Pair::add(and_xor(bytes, 0x00FF00FFU, 0x64806480U), 0xE480E480U);  // 1152 + code
     } else {
       // 128 + the low seven bits, less 128 or, its exponent's last bit being the sign, 256.
-      return Pair::subtract(and_or(bytes, 0x007F007FU, 0x43004300U),
-                            and_or(bytes, 0x00800080U, 0x43004300U));
+      return Pair::add(and_or(bytes, 0x007F007FU, 0x43004300U),
+                       and_or(bytes, 0x00800080U, 0xC300C300U));
     }
   }
 };

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "kernels/scaled_mm/sm90.h"
+#include "kernels/scaled_mm/sm90_blocks.h"
 #include "kernels/scaled_mm/sm90_job.h"
 
 namespace lowp::kernels {
@@ -13,7 +14,7 @@ bool is_aligned(const ScaledOperand& operand) {
 
 const char* refuse_gemm(const ScaledMmArgs& args) {
   if (args.a.recipe == ScaleRecipe::k1x32 || args.a.recipe == ScaleRecipe::k1x16) {
-    return "Hopper has no scales of 32 or 16 columns";
+    return "scales of 32 or 16 columns";
   }
   if (args.a.dtype == DType::kF8E5M2 && args.b.dtype == DType::kF8E5M2) return "e5m2 by e5m2";
   if (!is_aligned(args.a)) return "a's rows are not 16 bytes aligned";
@@ -34,9 +35,10 @@ const char* run_gemm(const ScaledMmArgs& args) {
   return args.fast_accumulation ? scaled_mm_direct_sm90(args) : scaled_mm_promoted_sm90(args);
 }
 
-constexpr std::array<ScaledMmSm90, 2> kList{{
+constexpr std::array<ScaledMmSm90, 3> kList{{
     {"sm90_few_rows", "lowp", refuse_few_rows, scaled_mm_few_rows_sm90},
     {"sm90", "lowp", refuse_gemm, run_gemm},
+    {"sm90_blocks", "lowp", refuse_scaled_mm_blocks_sm90, scaled_mm_blocks_sm90},
 }};
 
 }  // namespace

@@ -28,13 +28,14 @@ constexpr unsigned kCluster = 2;  // blocks
 constexpr unsigned kConsumers = 2;
 constexpr unsigned kThreads = (kConsumers + 2) * kWarpgroup;
 constexpr unsigned kLoaderWarps = 3;
-constexpr unsigned kConsumerRegisters = 200;
-constexpr unsigned kDecoderRegisters = 56;
-constexpr unsigned kProducerRegisters = 56;
+constexpr unsigned kConsumerRegisters = 192;
+constexpr unsigned kDecoderRegisters = 64;
+constexpr unsigned kProducerRegisters = 64;
 constexpr unsigned kDecodedStages = 3;
 constexpr unsigned kDecodedBytes = kCols * kStep * 2;
 constexpr unsigned kOutBytes = 16 * 128;  // of a warp: 16 rows, 64 columns
-constexpr unsigned kGroupTiles = 8;       // tiles of A that consecutive clusters share B in
+constexpr unsigned kBiasBytes = kCols * 4;
+constexpr unsigned kGroupTiles = 8;  // tiles of A that consecutive clusters share B in
 
 // Bringing scales, a lane has those of one of 4 stages, a warp those of 8 rows, then of 8 others.
 constexpr unsigned kLaneSteps = 4;
@@ -56,13 +57,13 @@ struct Kind {
   static constexpr unsigned kScales = kStep / kScaled_;  // of a row in a stage
   static constexpr unsigned kRowBytes = ChunkA::kWords * 16;
 
-  // A stage: codes of A, of B, scales of both as pairs of bf16.
+  // A stage: codes of A, of B, scales of both, a word with those of a row.
   static constexpr unsigned kABytes = kRows * kRowBytes;
   static constexpr unsigned kBBytes = kCols * kRowBytes;
-  static constexpr unsigned kScaleBytes = (kRows + kCols) * kScales * 4;
+  static constexpr unsigned kScaleBytes = (kRows + kCols) * 4;
   static constexpr unsigned kStageBytes = kABytes + kBBytes + kScaleBytes;
   static constexpr unsigned kFixedBytes =
-      kDecodedStages * kDecodedBytes + kConsumers * 4 * kOutBytes +
+      kDecodedStages * kDecodedBytes + kConsumers * 4 * (kOutBytes + kBiasBytes) +
       (kRowsOfLane<kRows> + kRowsOfLane<kCols>)*kLoaderWords * 4;
   static constexpr unsigned kStages = std::min(6U, (225U * 1024 - kFixedBytes) / kStageBytes);
   static constexpr unsigned kBarriersAt = kStages * kStageBytes + kFixedBytes;
@@ -139,7 +140,9 @@ struct Shared {
   __device__ unsigned b(unsigned stage) const { return a(stage) + K::kABytes; }
   __device__ unsigned scales(unsigned stage) const { return b(stage) + K::kBBytes; }
   __device__ unsigned decoded(unsigned stage) const { return base + stage * kDecodedBytes; }
-  __device__ unsigned out(unsigned warp) const { return a(K::kStages) + warp * kOutBytes; }
+  __device__ unsigned out(unsigned warp) const {
+    return a(K::kStages) + warp * (kOutBytes + kBiasBytes);
+  }
   __device__ unsigned waiting() const { return out(kConsumers * 4); }
   // Barriers: codes and scales have come, are no longer needed; B is decoded, no longer needed.
   __device__ unsigned full(unsigned stage) const { return base + K::kBarriersAt + stage * 8; }
@@ -250,7 +253,6 @@ __device__ unsigned scale_pair(unsigned bytes, unsigned i) {
 
 // One operand's scales in a lane: of one stage, of every kLoaderRows-th row. They wait for the
 // stage in the lane's own words of shared memory, kLoaderWords apart: registers are few here.
-
 template <class K, unsigned kRows>
 __device__ void load_lane(const Scales& scales, unsigned batch, unsigned first_row, unsigned step,
                           unsigned count, unsigned waiting) {
@@ -281,18 +283,17 @@ __device__ void load_lane(const Scales& scales, unsigned batch, unsigned first_r
   }
 }
 
-template <class K, unsigned kRows>
+template <unsigned kRows>
 __device__ void store_lane(unsigned address, unsigned lane_row, unsigned waiting) {
-#pragma unroll 1
+  unsigned bytes[kRowsOfLane<kRows>][1];
+#pragma unroll
+  for (unsigned i = 0; i < kRowsOfLane<kRows>; ++i) {
+    load_shared(bytes[i], waiting + i * kLoaderWords * 4);
+  }
+#pragma unroll
   for (unsigned i = 0; i < kRowsOfLane<kRows>; ++i) {
     const unsigned row = lane_row + i * kLoaderRows;
-    if (row >= kRows) break;
-    unsigned bytes[1];
-    load_shared(bytes, waiting + i * kLoaderWords * 4);
-    unsigned words[K::kScales];
-#pragma unroll
-    for (unsigned s = 0; s < K::kScales; ++s) words[s] = scale_pair<K::kIsNvfp4>(bytes[0], s);
-    store_shared(address + row * K::kScales * 4, words);
+    if (row < kRows) store_shared(address + row * 4, bytes[i]);
   }
 }
 
@@ -315,8 +316,8 @@ __device__ void load_tiles_scales(const Problem& problem, Shared<K> shared, unsi
         sm90::barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
         if (lane_step == j) {
           const unsigned scales = shared.scales(stage.index);
-          store_lane<K, K::kRows>(scales, lane_row, a);
-          store_lane<K, kCols>(scales + K::kRows * K::kScales * 4, lane_row, b);
+          store_lane<K::kRows>(scales, lane_row, a);
+          store_lane<kCols>(scales + K::kRows * 4, lane_row, b);
         }
         __syncwarp();
         if (lane == 0) sm90::barrier_arrive(shared.full(stage.index));
@@ -350,8 +351,11 @@ __device__ void decode_row(unsigned codes, unsigned scales, unsigned decoded, un
       words[(piece * 4 + i) / Chunk::kWords][(piece * 4 + i) % Chunk::kWords] = loaded[i];
     }
   }
+  unsigned bytes[1];
+  load_shared(bytes, scales + row * 4);
   unsigned scale[K::kScales];
-  load_shared(scale, scales + row * K::kScales * 4);
+#pragma unroll
+  for (unsigned i = 0; i < K::kScales; ++i) scale[i] = scale_pair<K::kIsNvfp4>(bytes[0], i);
 #pragma unroll
   for (unsigned s = 0; s < 4; ++s) {
 #pragma unroll
@@ -375,7 +379,7 @@ __device__ void decode_tiles(const Problem& problem, Shared<K> shared, unsigned 
     for (unsigned step = 0; step < problem.steps; ++step) {
       sm90::barrier_wait(shared.full(stage.index), stage.parity);
       sm90::barrier_wait(shared.free(decoded.index), decoded.parity ^ 1);
-      decode_row<K>(shared.b(stage.index), shared.scales(stage.index) + K::kRows * K::kScales * 4,
+      decode_row<K>(shared.b(stage.index), shared.scales(stage.index) + K::kRows * 4,
                     shared.decoded(decoded.index), thread);
       sm90::fence_async_shared();
       __syncwarp();
@@ -403,9 +407,9 @@ struct LaneCodes {
       for (unsigned h = 0; h < 2; ++h) {
         const unsigned r = row + 64 * block + 8 * h;
         load_shared(words[block][h], codes + r * K::kRowBytes + c * K::ChunkA::kWords * 4);
-        unsigned loaded[1];
-        load_shared(loaded, scales + (r * K::kScales + c * K::kScales / 4) * 4);
-        scale[block][h] = loaded[0];
+        unsigned bytes[1];
+        load_shared(bytes, scales + r * 4);
+        scale[block][h] = scale_pair<K::kIsNvfp4>(bytes[0], c * K::kScales / 4);
       }
     }
   }
@@ -427,29 +431,27 @@ __device__ inline float load_bias(const Problem& problem, unsigned col) {
                                             : Fp16Pair::to_floats(bits).x;
 }
 
-// A lane's accumulators are of columns 8j + 2 (lane % 4) + i. The warp loads each bias once, and
-// hands them around in its part of shared memory.
-struct LaneBias {
-  float value[kCols / 8][2];
+// The bias of a tile's columns in fp32, in the warp's part of shared memory.
+struct TileBias {
+  unsigned buffer;
 
-  __device__ void load(const Problem& problem, unsigned col, unsigned buffer, unsigned lane) {
-#pragma unroll
-    for (auto& pair : value) pair[0] = pair[1] = 0.0F;
-    if (problem.bias == nullptr) return;
+  __device__ void load(const Problem& problem, unsigned col, unsigned lane) const {
+    __syncwarp();  // the last tile's has been read
 #pragma unroll
     for (unsigned i = 0; i < kCols / 32; ++i) {
       const unsigned at = i * 32 + lane;
-      const float bias = col + at < problem.n ? load_bias(problem, col + at) : 0.0F;
-      asm volatile("st.shared.f32 [%0], %1;" ::"r"(buffer + at * 4), "f"(bias) : "memory");
+      const bool has = problem.bias != nullptr && col + at < problem.n;
+      const float bias = has ? load_bias(problem, col + at) : 0.0F;
+      store_shared(buffer + at * 4, {__float_as_uint(bias)});
     }
     __syncwarp();
-#pragma unroll
-    for (unsigned j = 0; j < kCols / 8; ++j) {
-      unsigned words[2];
-      load_shared(words, buffer + (8 * j + 2 * (lane % 4)) * 4);
-      value[j][0] = __uint_as_float(words[0]);
-      value[j][1] = __uint_as_float(words[1]);
-    }
+  }
+
+  // Of the columns of a lane's accumulators, 8j + 2 (lane % 4) and the next.
+  __device__ float2 at(unsigned j, unsigned lane) const {
+    unsigned words[2];
+    load_shared(words, buffer + (8 * j + 2 * (lane % 4)) * 4);
+    return {__uint_as_float(words[0]), __uint_as_float(words[1])};
   }
 };
 
@@ -469,7 +471,7 @@ __device__ inline void store_out(std::uint16_t* row, unsigned col, unsigned n,
 // A warp's 16 rows from accumulators of 128 columns, through shared memory, 64 columns at a time.
 template <class Pair>
 __device__ void write_halves(const Problem& problem, const float (&acc)[kCols / 2], float scale,
-                             const LaneBias& bias, std::uint16_t* out, unsigned row, unsigned col,
+                             TileBias bias, std::uint16_t* out, unsigned row, unsigned col,
                              unsigned buffer, unsigned lane) {
 #pragma unroll
   for (unsigned part = 0; part < 2; ++part) {
@@ -482,8 +484,9 @@ __device__ void write_halves(const Problem& problem, const float (&acc)[kCols / 
       for (unsigned i = 0; i < 4; ++i) {
         const unsigned at = part * 8 + j + i / 2;
         const unsigned first = 4 * at + 2 * (i % 2);
-        values[i] = Pair::from_floats(fmaf(acc[first], scale, bias.value[at][0]),
-                                      fmaf(acc[first + 1], scale, bias.value[at][1]));
+        const float2 added = bias.at(at, lane);
+        values[i] = Pair::from_floats(fmaf(acc[first], scale, added.x),
+                                      fmaf(acc[first + 1], scale, added.y));
       }
       const unsigned r = lane % 16;
       sm90::store_matrix_x4(buffer + r * 128 + ((j + lane / 16 ^ r % 8) << 4), values);
@@ -502,18 +505,19 @@ __device__ void write_halves(const Problem& problem, const float (&acc)[kCols / 
 }
 
 __device__ inline void write_floats(const Problem& problem, const float (&acc)[kCols / 2],
-                                    float scale, const LaneBias& bias, float* out, unsigned row,
+                                    float scale, TileBias bias, float* out, unsigned row,
                                     unsigned col, unsigned lane) {
 #pragma unroll
   for (unsigned at = 0; at < kCols / 8; ++at) {
+    const float2 added = bias.at(at, lane);
     const unsigned c = col + at * 8 + lane % 4 * 2;
 #pragma unroll
     for (unsigned h = 0; h < 2; ++h) {
       const unsigned r = row + lane / 4 + 8 * h;
       if (r >= problem.m) continue;
       float* to = out + static_cast<std::int64_t>(r) * problem.n + c;
-      const float2 values{fmaf(acc[4 * at + 2 * h], scale, bias.value[at][0]),
-                          fmaf(acc[4 * at + 2 * h + 1], scale, bias.value[at][1])};
+      const float2 values{fmaf(acc[4 * at + 2 * h], scale, added.x),
+                          fmaf(acc[4 * at + 2 * h + 1], scale, added.y)};
       if (problem.n % 2 == 0 && c + 2 <= problem.n) {
         *reinterpret_cast<float2*>(to) = values;
       } else {
@@ -529,9 +533,7 @@ __device__ inline void write_out(const Problem& problem, const float (&acc)[kCol
                                  unsigned batch, unsigned row, unsigned col, unsigned buffer,
                                  unsigned lane) {
   const std::int64_t first = static_cast<std::int64_t>(batch) * problem.m * problem.n;
-  __syncwarp();  // the buffer has been read
-  LaneBias bias;
-  bias.load(problem, col, buffer, lane);
+  const TileBias bias{buffer + kOutBytes};
   if (problem.out_dtype == DType::kF32) {
     write_floats(problem, acc, scale, bias, static_cast<float*>(problem.out) + first, row, col,
                  lane);
@@ -565,43 +567,47 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
       for (float& value : block) value = 0.0F;
     }
 
+    // A warp waits where it issues a wgmma until its operand A has been read. So 16 columns are
+    // decoded while the products of the 16 before run.
+    LaneCodes<K> codes;
+    unsigned a[2][K::kBlocks][4];
+    const auto decode = [&](unsigned s) {
+#pragma unroll
+      for (unsigned block = 0; block < K::kBlocks; ++block) {
+        codes.decode(a[s % 2][block], block, s);
+      }
+    };
+    // Codes in registers are no longer needed in their stage.
+    const auto take_stage = [&] {
+      sm90::barrier_wait(shared.full(stage.index), stage.parity);
+      codes.load(shared.a(stage.index), shared.scales(stage.index), warp_row + lane / 4, lane % 4);
+      decode(0);
+      __syncwarp();
+      release_codes(shared, stage.index, lane);
+      stage.advance();
+    };
+    if (problem.steps > 0) take_stage();
     unsigned previous = 0;
     for (unsigned step = 0; step < problem.steps; ++step) {
-      sm90::barrier_wait(shared.full(stage.index), stage.parity);
-      LaneCodes<K> codes;
-      codes.load(shared.a(stage.index), shared.scales(stage.index), warp_row + lane / 4, lane % 4);
       const std::uint64_t b = sm90::descriptor_128b(shared.decoded(decoded.index));
-      // Half a stage at a time: the second is decoded while the first's products run, and the first
-      // of the next stage while the second's do.
+      sm90::barrier_wait(shared.ready(decoded.index), decoded.parity);
 #pragma unroll
-      for (unsigned half = 0; half < 2; ++half) {
-        unsigned a[2][K::kBlocks][4];
-#pragma unroll
-        for (unsigned s = 0; s < 2; ++s) {
-#pragma unroll
-          for (unsigned block = 0; block < K::kBlocks; ++block) {
-            codes.decode(a[s][block], block, 2 * half + s);
-          }
-        }
-        if (half == 0) sm90::barrier_wait(shared.ready(decoded.index), decoded.parity);
+      for (unsigned s = 0; s < 4; ++s) {
         sm90::wgmma_fence();
 #pragma unroll
-        for (unsigned s = 0; s < 2; ++s) {
-#pragma unroll
-          for (unsigned block = 0; block < K::kBlocks; ++block) {
-            sm90::wgmma(sm90::Bf16Bf16{}, acc[block], a[s][block], b + 2 * (2 * half + s), true);
-          }
+        for (unsigned block = 0; block < K::kBlocks; ++block) {
+          sm90::wgmma(sm90::Bf16Bf16{}, acc[block], a[s % 2][block], b + 2 * s, true);
         }
         sm90::wgmma_commit();
         sm90::wgmma_wait<1>();
-        if (half == 0) {
-          __syncwarp();
-          release_codes(shared, stage.index, lane);
-          if (step > 0 && lane == 0) sm90::barrier_arrive(shared.free(previous));
+        if (s == 0 && step > 0 && lane == 0) sm90::barrier_arrive(shared.free(previous));
+        if (s < 3) {
+          decode(s + 1);
+        } else if (step + 1 < problem.steps) {
+          take_stage();
         }
       }
       previous = decoded.index;
-      stage.advance();
       decoded.advance();
     }
     sm90::wgmma_wait<0>();
@@ -609,10 +615,13 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
     for (auto& block : acc) sm90::pin_accumulators(block);
     if (problem.steps > 0 && lane == 0) sm90::barrier_arrive(shared.free(previous));
 
+    const unsigned col = (tile.col * kCluster + rank) * kCols;
+    const unsigned buffer = shared.out(consumer * 4 + thread / 32);
+    TileBias{buffer + kOutBytes}.load(problem, col, lane);
 #pragma unroll
     for (unsigned block = 0; block < K::kBlocks; ++block) {
-      write_out(problem, acc[block], scale, tile.batch, tile.row * K::kRows + warp_row + block * 64,
-                (tile.col * kCluster + rank) * kCols, shared.out(consumer * 4 + thread / 32), lane);
+      const unsigned row = tile.row * K::kRows + warp_row + block * 64;
+      write_out(problem, acc[block], scale, tile.batch, row, col, buffer, lane);
     }
   });
 }

@@ -90,31 +90,35 @@ void quantize_int4(QuantizedState& state, const Tensor& weight) {
 void quantize_fp8(QuantizedState& state, const Tensor& weight, std::optional<float> amax) {
   static const auto op =
       find<std::tuple<Tensor, Tensor>(const Tensor&, c10::IntArrayRef, std::string_view,
-                                      OptionalDType, const OptionalTensor&)>("lowp::quantize_fp8");
+                                      OptionalDType, const OptionalTensor&, bool)>(
+          "lowp::quantize_fp8");
   OptionalTensor scale;
   if (amax && state.scheme.granularity == Granularity::kTensor) {
     scale = one_on(weight, fp8_scale<E4m3>(state.scale_dtype, *amax)).view({1, 1});
   }
   std::tie(state.codes, state.scale) =
-      op.call(weight, block_of(state.scheme), "e4m3", to_torch(state.scale_dtype), scale);
+      op.call(weight, block_of(state.scheme), "e4m3", to_torch(state.scale_dtype), scale,
+              /*power_of_two=*/false);
 }
 
 void quantize_mx(QuantizedState& state, const Tensor& weight, MxScaleMode mode) {
-  static const auto op = find<std::tuple<Tensor, Tensor>(
-      const Tensor&, std::string_view, std::string_view, std::int64_t)>("lowp::quantize_mx");
+  static const auto op =
+      find<std::tuple<Tensor, Tensor>(const Tensor&, std::string_view, std::string_view,
+                                      std::int64_t, std::int64_t, bool)>("lowp::quantize_mx");
   const bool fp8 = state.scheme.weight == WeightFormat::kMxfp8;
   std::tie(state.codes, state.scale) =
-      op.call(weight, fp8 ? "e4m3" : "e2m1", name(mode), state.scheme.group_size);
+      op.call(weight, fp8 ? "e4m3" : "e2m1", name(mode), state.scheme.group_size, /*dim=*/1,
+              /*swizzled=*/false);
 }
 
 void quantize_nvfp4(QuantizedState& state, const Tensor& weight, std::optional<float> amax) {
   static const auto op = find<std::tuple<Tensor, Tensor, Tensor>(
-      const Tensor&, std::string_view, std::optional<double>, const OptionalTensor&)>(
+      const Tensor&, std::string_view, std::optional<double>, const OptionalTensor&, bool)>(
       "lowp::quantize_nvfp4");
   OptionalTensor scale;
   if (amax) scale = one_on(weight, nvfp4_inference_scale(*amax).decode);
   std::tie(state.codes, state.scale, state.tensor_scale) =
-      op.call(weight, "inference", std::nullopt, scale);
+      op.call(weight, "inference", std::nullopt, scale, /*swizzled=*/false);
 }
 
 }  // namespace

@@ -1,0 +1,104 @@
+"""Linear layers with quantized weights for many rows of x: the kernel of tensor cores.
+
+The formats and the bound are those of test_linear_weight_only.py; here are the shapes that the tiles
+make interesting, and what only a product of decoded weights has: times the identity it is the weight.
+"""
+
+import pytest
+import torch
+
+import lowp  # noqa: F401 (loads the operators)
+from test_linear_weight_only import FORMATS, WIDE_GROUPS, activations, assert_close, check
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+ALL = FORMATS | WIDE_GROUPS
+
+
+def is_tiles(weight, m, dtype=torch.bfloat16):
+    x = torch.empty(m, weight.dense.shape[1], device="cuda", dtype=dtype)
+    return weight.op.implementation(x, *weight.on_gpu) == "sm90_tiles"
+
+
+# Rows of x that fill a tile of 64, 128 or 256, and one more or less; columns of W too.
+@pytest.mark.parametrize("m", [127, 128, 129, 255, 256, 257, 700])
+@pytest.mark.parametrize("name", list(ALL))
+def test_tiles(name, m):
+    torch.manual_seed(m)
+    weight = ALL[name](264, 1152)
+    assert is_tiles(weight, m)
+    check(weight, m, with_bias=m % 2 == 1)
+
+
+# Many tiles for each multiprocessor, and a number of steps that is odd or smaller than the ring.
+@pytest.mark.parametrize("shape", [(4096, 4096), (8192, 576), (11008, 96), (520, 32)])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_zero", "fp8_row", "mxfp4", "nvfp4"])
+def test_shapes(name, shape):
+    torch.manual_seed(0)
+    check(FORMATS[name](*shape), 1030, with_bias=True)
+
+
+@pytest.mark.parametrize("n", [1, 7, 129, 257])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "fp8_block", "nvfp4"])
+def test_ragged_columns(name, n):
+    torch.manual_seed(n)
+    check(FORMATS[name](n, 544), 300, with_bias=True)
+    check(FORMATS[name](n, 544), 300, torch.float16)
+
+
+# Rows of codes that the copy engine does not take.
+@pytest.mark.parametrize("k", [8, 24, 40, 1000])
+@pytest.mark.parametrize("name", ["int8_row", "fp8_row"])
+def test_rows_of_codes_that_are_not_aligned(name, k):
+    torch.manual_seed(k)
+    check(FORMATS[name](200, k), 300)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", list(ALL))
+def test_identity_gives_the_weight(name, dtype):
+    """Bit for bit the dequantized weight. A float zero may be added before or after a rounding to
+    fp32, which moves the second rounding at a tie."""
+    torch.manual_seed(0)
+    weight = ALL[name](136, 1152)
+    assert is_tiles(weight, 1152, dtype)
+    out = weight(torch.eye(1152, device="cuda", dtype=dtype))
+    expected = weight.dense.float().to(dtype).T.cuda()
+    if name.endswith("zero"):
+        assert_close(out, torch.eye(1152, device="cuda", dtype=dtype), weight)
+        assert bool((out == expected).float().mean() > 0.999)
+    else:
+        assert torch.equal(out, expected)
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_same_bits_every_time(name):
+    torch.manual_seed(0)
+    weight = ALL[name](1000, 1152)
+    x = activations(600, 1152)
+    first = weight(x)
+    assert all(torch.equal(weight(x), first) for _ in range(5))
+
+
+@pytest.mark.parametrize("name", ["int4_g32", "int8_group", "fp8_block", "mxfp4", "nvfp4"])
+def test_nan_of_a_scale_reaches_its_column(name):
+    torch.manual_seed(0)
+    weight = FORMATS[name](136, 544)
+    scale = weight.on_gpu[1]
+    flat = scale.view(torch.uint8).view(-1) if scale.element_size() == 1 else scale.view(-1)
+    flat[-1] = 255 if scale.element_size() == 1 else float("nan")
+    out = weight(activations(300, 544))
+    column = out.isnan().all(0)
+    assert bool(column[-1]) and not bool(out[:, : 128 if name == "fp8_block" else -1].isnan().any())
+
+
+def test_graph():
+    weight = FORMATS["int4_g32"](512, 512)
+    x = activations(256, 512)
+    out = torch.empty(256, 512, device="cuda", dtype=torch.bfloat16)
+    weight.op.out(x, *weight.on_gpu, out=out)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        weight.op.out(x, *weight.on_gpu, out=out)
+    x.copy_(activations(256, 512))
+    graph.replay()
+    assert_close(out, x, weight)

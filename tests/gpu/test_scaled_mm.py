@@ -87,6 +87,13 @@ def test_batch(recipes, m, b_batched):
     expect_product(got, a_values, b_values)
 
 
+def test_one_matrix_for_a_whole_batch():
+    a, scale_a, a_values = operand(200, 256, "row", seed=1)
+    b, scale_b, b_values = operand(272, 256, "row", batch=(3,), seed=2)
+    got = scaled_mm(a.expand(3, 200, 256), b, scale_a.expand(3, 200, 1), scale_b, "row", "row")
+    expect_product(got, a_values, b_values)
+
+
 def test_strides():
     """Padded rows, and scales in the order of torch._scaled_mm."""
     a, scale_a, a_values = operand(200, 256, "1x128", seed=1)

@@ -57,7 +57,8 @@ struct BlockScales {
 struct GemmParams {
   GemmSize size;
   GemmTiles tiles;
-  bool b_batched;  // else one B for all
+  bool a_batched;  // else one A for all
+  bool b_batched;
   Finish finish;
   BlockScales blocks;
 };

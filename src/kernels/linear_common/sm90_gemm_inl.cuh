@@ -19,10 +19,12 @@ constexpr int kSharedBytes = 232448;  // what a block may have
 
 // Where sums are kept.
 //   kDirect        in the tensor core's accumulators, to the end
+//   kAlternating   the same, of tiles of 128x128 that the two consumers take in turns: one finishes
+//                  a tile while the other multiplies
 //   kPromoted      added to fp32 registers every 128 of k
 //   kBlocks        the same, times a scale per row and one per 128 columns
 //   kBlockColumns  the same, times a scale per row and one per column
-enum class Mainloop { kDirect, kPromoted, kBlocks, kBlockColumns };
+enum class Mainloop { kDirect, kAlternating, kPromoted, kBlocks, kBlockColumns };
 
 template <class OperandPair, class SumType, Mainloop kLoop, int kTileColumns, int kClusterBlocks>
 struct GemmConfig {
@@ -31,11 +33,16 @@ struct GemmConfig {
   static constexpr Mainloop kMainloop = kLoop;
   static constexpr int kColumns = kTileColumns;
   static constexpr int kCluster = kClusterBlocks;
+  static constexpr bool kAlternating = kLoop == Mainloop::kAlternating;
+  // Warps that release a stage in each block.
+  static constexpr int kReleases = kAlternating ? 4 : 4 * kConsumers;
 
   static constexpr bool kScales = kLoop == Mainloop::kBlocks || kLoop == Mainloop::kBlockColumns;
-  // Of a thread; 65536 in all.
-  static constexpr unsigned kProducerRegisters = 48;
+  // Of a thread. Together at most the 168 that each of the three warpgroups starts with, or the
+  // consumers wait for ever.
+  static constexpr unsigned kProducerRegisters = 40;
   static constexpr unsigned kConsumerRegisters = 232;
+  static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= (1 + kConsumers) * 168);
 
   static constexpr int kBytesA = kTileRows * kTileDepth;
   static constexpr int kBytesB = kTileColumns * kTileDepth;
@@ -108,7 +115,8 @@ __device__ void produce(const CUtensorMap* map_a, const CUtensorMap* map_b,
       barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
       const unsigned full = shared.full(stage.index);
       barrier_arrive_expect(full, Config::kBytesA + Config::kBytesB);
-      tma_load(shared.a(stage.index), map_a, full, i * kTileDepth, place.row, place.batch);
+      tma_load(shared.a(stage.index), map_a, full, i * kTileDepth, place.row,
+               params.a_batched ? place.batch : 0);
       const unsigned b = shared.b(stage.index) + rank * kPart * kTileDepth;
       const int column = place.column + rank * kPart;
       const int matrix = params.b_batched ? place.batch : 0;
@@ -140,28 +148,23 @@ __device__ void produce_scales(const GemmParams& params, Shared<Config> shared, 
   Stage<Config::kStages> stage;
   for (TileWalk<Config> walk(params.tiles); !walk.done(); walk.next()) {
     const Place place = walk.place(rank);
-    const float* rows[kTileRows / 32];
-    const float* columns[kTileRows / 32];
-#pragma unroll
-    for (int j = 0; j < kTileRows / 32; ++j) {
-      const int row = min(place.row + 32 * j + lane(), params.size.m - 1) >> blocks.row_shift;
-      rows[j] = blocks.row_scale + place.batch * blocks.row_batch_stride + row * blocks.row_stride;
-      const int column = Config::kMainloop == Mainloop::kBlocks
-                             ? place.column / 128
-                             : min(place.column + 32 * j + lane(), params.size.n - 1);
-      columns[j] = blocks.column_scale + place.batch * blocks.column_batch_stride +
-                   column * blocks.column_stride;
-    }
+    const float* row_scale = blocks.row_scale + place.batch * blocks.row_batch_stride;
+    const float* column_scale = blocks.column_scale + place.batch * blocks.column_batch_stride;
     for (int i = 0; i < depth; ++i) {
       barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
       const unsigned scales = shared.scales(stage.index);
-#pragma unroll
-      for (int j = 0; j < kTileRows / 32; ++j) {
-        copy_async(scales + (32 * j + lane()) * 4, rows[j] + i * blocks.row_block_stride);
-        if (Config::kMainloop == Mainloop::kBlockColumns || (j == 0 && lane() == 0)) {
-          copy_async(scales + (kTileRows + 32 * j + lane()) * 4,
-                     columns[j] + i * blocks.column_block_stride);
-        }
+      // Not unrolled: the producers have few registers.
+#pragma unroll 1
+      for (int j = lane(); j < kTileRows; j += 32) {
+        const int row = min(place.row + j, params.size.m - 1) >> blocks.row_shift;
+        copy_async(scales + j * 4,
+                   row_scale + row * blocks.row_stride + i * blocks.row_block_stride);
+        if (Config::kMainloop == Mainloop::kBlocks && j > 0) continue;
+        const int column = Config::kMainloop == Mainloop::kBlocks
+                               ? place.column / 128
+                               : min(place.column + j, params.size.n - 1);
+        copy_async(scales + (kTileRows + j) * 4,
+                   column_scale + column * blocks.column_stride + i * blocks.column_block_stride);
       }
       copy_arrive(shared.full(stage.index));
       stage.advance();
@@ -334,6 +337,74 @@ __device__ void sum_promoted(float (&sums)[64], Shared<Config> shared,
   }
 }
 
+// 128 rows of a tile by one warpgroup.
+template <class Config>
+__device__ void sum_alternating(typename Config::Sum (&sums)[2][64], Shared<Config> shared,
+                                Stage<Config::kStages>& stage, int depth) {
+  unsigned previous = 0;
+  pin_accumulators(sums[0]);
+  pin_accumulators(sums[1]);
+  for (int i = 0; i < depth; ++i) {
+    barrier_wait(shared.full(stage.index), stage.parity);
+    const std::uint64_t a = descriptor_128b(shared.a(stage.index));
+    const std::uint64_t b = descriptor_128b(shared.b(stage.index));
+    wgmma_fence();
+#pragma unroll
+    for (int j = 0; j < kTileDepth / 32; ++j) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        wgmma(typename Config::Operands{}, sums[half], a + half * (64 * kTileDepth >> 4) + 2 * j,
+              b + 2 * j, i > 0 || j > 0);
+      }
+    }
+    wgmma_commit();
+    if (i > 0) {
+      wgmma_wait<1>();
+      release(shared, previous);
+    }
+    previous = stage.index;
+    stage.advance();
+  }
+  wgmma_wait<0>();
+  pin_accumulators(sums[0]);
+  pin_accumulators(sums[1]);
+  release(shared, previous);
+}
+
+// The stages of the other consumer's tiles are skipped: the producer fills them in the order of the
+// tiles.
+template <class Config>
+__device__ void consume_alternating(const CUtensorMap* map_out, const GemmParams& params,
+                                    Shared<Config> shared, float2* columns, int rank) {
+  const int consumer = static_cast<int>(threadIdx.x / kWarpgroup) - 1;
+  const int depth = (params.size.k + kTileDepth - 1) / kTileDepth;
+  const unsigned staging =
+      shared.staging() + (consumer * 4 + warp_of_warpgroup()) * 2 * kStoreBytes;
+  Stage<Config::kStages> stage;
+  TileWalk<Config> walk(params.tiles);
+  if (consumer == 1) {
+    walk.next();
+    stage.skip(depth);
+  }
+  while (!walk.done()) {
+    Place place = walk.place(rank);
+    typename Config::Sum sums[2][64];
+    sum_alternating<Config>(sums, shared, stage, depth);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const auto scales = load_tile_scales<128>(params.finish, params.size, place);
+      finish_tile<typename Config::Sum, 128>(map_out, params.finish, params.size, place, sums[half],
+                                             scales, columns + 128 * consumer, staging,
+                                             1 + consumer);
+      place.row += 64;
+    }
+    walk.next();
+    walk.next();
+    stage.skip(depth);
+  }
+  if (lane() == 0) tma_store_wait_read<0>();
+}
+
 template <class Config>
 __device__ void consume(const CUtensorMap* map_out, const GemmParams& params, Shared<Config> shared,
                         float2* columns, int rank) {
@@ -369,7 +440,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   if (threadIdx.x == 0) {
     for (int i = 0; i < Config::kStages; ++i) {
       barrier_init(shared.full(i), Config::kScales ? 33 : 1);
-      barrier_init(shared.empty(i), kConsumers * 4 * Config::kCluster);
+      barrier_init(shared.empty(i), Config::kReleases * Config::kCluster);
     }
     barrier_init_fence();
     prefetch_tensor_map(&map_a);
@@ -393,8 +464,12 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
   } else {
     registers_increase<Config::kConsumerRegisters>();
-    consume<Config>(&map_out, params, shared,
-                    reinterpret_cast<float2*>(memory + (shared.columns() - shared.base)), rank);
+    auto* columns = reinterpret_cast<float2*>(memory + (shared.columns() - shared.base));
+    if constexpr (Config::kAlternating) {
+      consume_alternating<Config>(&map_out, params, shared, columns, rank);
+    } else {
+      consume<Config>(&map_out, params, shared, columns, rank);
+    }
   }
   // No block leaves while another still writes to its memory or its barriers.
   __syncwarp();

@@ -13,6 +13,7 @@ sm90::GemmParams params_of(const LinearW8A8Sm90Args& args) {
   return {
       .size = {static_cast<int>(args.m), static_cast<int>(args.n), static_cast<int>(args.k)},
       .tiles = {.rows = 0, .columns = 0, .batch = 1, .group = 16},
+      .a_batched = false,
       .b_batched = false,
       .finish = {.row_scale = args.x_scale,
                  .column_scale = args.weight_scale,

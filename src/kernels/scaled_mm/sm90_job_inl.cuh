@@ -37,6 +37,7 @@ inline sm90::GemmParams params_of(const ScaledMmArgs& args) {
   return {
       .size = {static_cast<int>(args.m), static_cast<int>(args.n), static_cast<int>(args.k)},
       .tiles = {.rows = 0, .columns = 0, .batch = static_cast<int>(args.batch), .group = 16},
+      .a_batched = args.a.batch_stride != 0,
       .b_batched = args.b.batch_stride != 0,
       .finish = finish_of(args),
       .blocks = {.row_scale = row_scale,

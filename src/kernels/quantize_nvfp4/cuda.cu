@@ -30,15 +30,12 @@ struct Nvfp4Blocks {
   std::uint8_t* block_scale;
 };
 
-// What the second kernel makes of the partial maxima.
+// The scale of the tensor as the second kernel leaves it to the third.
 struct TensorScale {
-  const std::uint32_t* partials;
-  unsigned count;
-  const float* given;  // or nullptr
-  Nvfp4Recipe recipe;
   float* decode;
   float* encode;
-  float* factors;  // (256), by block scale
+  float* exact_reciprocal;  // of decode; 0 where divisions by it are not replaced
+  float* factors;           // (256), by block scale
 };
 
 // Where exact_quotient holds for both divisions of amax / 6 / decode. A quotient that underflows is
@@ -49,29 +46,16 @@ constexpr float kMinExactDecode = 0x1p-60F;
 constexpr float kMaxExactDecode = 0x1p80F;
 
 // nvfp4_block_scale, with the divisions replaced where the quotient is known to be the same.
-struct BlockScaler {
-  Nvfp4Recipe recipe;
-  float floor;
-  Nvfp4TensorScale tensor;
-  Divisor decode;
-  bool exact;
-
-  __device__ BlockScaler(Nvfp4Recipe recipe, float floor, Nvfp4TensorScale tensor)
-      : recipe(recipe),
-        floor(floor),
-        tensor(tensor),
-        decode{tensor.decode, 1.0F / tensor.decode},
-        exact(recipe == Nvfp4Recipe::kInference && tensor.decode >= kMinExactDecode &&
-              tensor.decode <= kMaxExactDecode) {}
-
-  __device__ std::uint8_t operator()(float amax) const {
-    const bool in_range = amax == 0.0F || (amax >= kMinExactAmax && amax <= kMaxExactAmax);
-    if (!exact || !in_range) return nvfp4_block_scale(recipe, amax, tensor, floor);
-    constexpr Divisor kSix{E2m1::kMax, 1.0F / E2m1::kMax};
-    const float scale = exact_quotient(exact_quotient(amax, kSix), decode);
-    return __nv_cvt_float_to_fp8(fmaxf(scale, floor), __NV_SATFINITE, __NV_E4M3);
+__device__ std::uint8_t block_scale_of(float amax, Nvfp4Recipe recipe, float floor,
+                                       const TensorScale& scale, Divisor decode) {
+  const unsigned above = to_bits(amax) - to_bits(kMinExactAmax);
+  if (decode.reciprocal == 0.0F || above > to_bits(kMaxExactAmax) - to_bits(kMinExactAmax)) {
+    return nvfp4_block_scale(recipe, amax, {decode.value, *scale.encode}, floor);
   }
-};
+  constexpr Divisor kSix{E2m1::kMax, 1.0F / E2m1::kMax};
+  const float quotient = exact_quotient(exact_quotient(amax, kSix), decode);
+  return __nv_cvt_float_to_fp8(fmaxf(quotient, floor), __NV_SATFINITE, __NV_E4M3);
+}
 
 template <class Words>
 __device__ Octet<Words> load_octet(const std::uint8_t* from, bool aligned) {
@@ -121,59 +105,74 @@ __global__ void __launch_bounds__(kThreads)
   partials[blockIdx.x] = amax;
 }
 
-__global__ void __launch_bounds__(kNvfp4Partials) tensor_scale(TensorScale tensor) {
+// One group of threads. `given`: the tensor's scale if it is static, else nullptr.
+__global__ void __launch_bounds__(kNvfp4Partials)
+    tensor_scale(const std::uint32_t* partials, unsigned count, const float* given,
+                 Nvfp4Recipe recipe, TensorScale result) {
   __shared__ unsigned of_warp[kNvfp4Partials / 32];
-  unsigned amax = threadIdx.x < tensor.count ? tensor.partials[threadIdx.x] : 0;
+  unsigned amax = threadIdx.x < count ? partials[threadIdx.x] : 0;
   amax = __reduce_max_sync(kAllLanes, amax);
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = amax;
   __syncthreads();
   for (const unsigned other : of_warp) amax = max(amax, other);
-  const Nvfp4TensorScale scale = tensor.given != nullptr
-                                     ? nvfp4_inference_scale_from(*tensor.given)
-                                     : nvfp4_tensor_scale(tensor.recipe, from_bits(amax));
+  const Nvfp4TensorScale scale = given != nullptr ? nvfp4_inference_scale_from(*given)
+                                                  : nvfp4_tensor_scale(recipe, from_bits(amax));
   if (threadIdx.x < 256) {
-    tensor.factors[threadIdx.x] =
-        nvfp4_multiplier(tensor.recipe, static_cast<std::uint8_t>(threadIdx.x), scale);
+    result.factors[threadIdx.x] =
+        nvfp4_multiplier(recipe, static_cast<std::uint8_t>(threadIdx.x), scale);
   }
   if (threadIdx.x != 0) return;
-  *tensor.decode = scale.decode;
-  *tensor.encode = scale.encode;
+  const bool exact = recipe == Nvfp4Recipe::kInference && scale.decode >= kMinExactDecode &&
+                     scale.decode <= kMaxExactDecode;
+  *result.decode = scale.decode;
+  *result.encode = scale.encode;
+  *result.exact_reciprocal = exact ? 1.0F / scale.decode : 0.0F;
 }
 
 // A lane has four loads in flight and makes the scales of two of the four blocks that it has a half
-// of. kFlat: rows without gaps and scales without padding. Blocks are taken from the last one on:
-// the pass before left the end of x in the cache.
+// of. kFlat: aligned rows without gaps and scales without padding, so that a block's number says
+// where its elements are. Blocks are taken from the last one on: the pass before left the end of x
+// in the cache.
 template <class Words, bool kFlat>
 __global__ void __launch_bounds__(kThreads)
-    quantize_nvfp4_blocks(Nvfp4Blocks tensor, const float* decode, const float* encode,
-                          const float* factors) {
+    quantize_nvfp4_blocks(Nvfp4Blocks tensor, TensorScale scale) {
   constexpr unsigned kOctetBytes = kOctet * 4 / Words::kPerWord;
   const unsigned lane = threadIdx.x % 32;
   const unsigned half = lane % kLanes;
   const unsigned group = gridDim.x - 1 - blockIdx.x;
   const unsigned first = (group * (kThreads / 32) + threadIdx.x / 32) * kWarpBlocks;
+  const std::int64_t first_octet = static_cast<std::int64_t>(first) * kLanes + lane;
   const auto block_of = [&](unsigned step) { return first + step * kStepBlocks + lane / kLanes; };
-  const auto row_of = [&](unsigned block) { return kFlat ? 0 : block / tensor.padded_across; };
 
   // This lane makes the scales of its steps 2 * half and 2 * half + 1.
-  const unsigned own_row[2] = {row_of(block_of(2 * half)), row_of(block_of(2 * half + 1))};
+  unsigned own_row[2] = {0, 0};
+  if (!kFlat || tensor.swizzled) {
+    own_row[0] = block_of(2 * half) / tensor.padded_across;
+    own_row[1] = block_of(2 * half + 1) / tensor.padded_across;
+  }
 
   Octet<Words> octets[kSteps];
-  unsigned number[kSteps];  // among the blocks of x; ~0 for padding
+  std::int64_t number[kSteps];  // of the octet in the codes; -1 for padding
 #pragma unroll
   for (unsigned i = 0; i < kSteps; ++i) {
     const unsigned block = block_of(i);
-    const unsigned row =
-        kFlat ? 0 : __shfl_sync(kAllLanes, own_row[i % 2], static_cast<int>(i / 2), kLanes);
-    const unsigned col = block - row * tensor.padded_across;
-    const bool inside = kFlat ? block < tensor.blocks : row < tensor.rows && col < tensor.across;
-    number[i] = inside ? row * tensor.across + col : ~0U;
-    const std::uint8_t* from = tensor.x + row * tensor.row_bytes +
-                               (static_cast<std::int64_t>(col) * kLanes + half) * kOctetBytes;
-    octets[i] = inside ? load_octet<Words>(from, tensor.aligned) : Octet<Words>::zero();
+    const std::uint8_t* from;
+    if constexpr (kFlat) {
+      number[i] = block < tensor.blocks ? first_octet + i * 32 : -1;
+      from = tensor.x + (first_octet + i * 32) * kOctetBytes;
+    } else {
+      const unsigned row = __shfl_sync(kAllLanes, own_row[i % 2], static_cast<int>(i / 2), kLanes);
+      const unsigned col = block - row * tensor.padded_across;
+      const std::int64_t octet_col = static_cast<std::int64_t>(col) * kLanes + half;
+      const bool inside = row < tensor.rows && col < tensor.across;
+      number[i] = inside ? std::int64_t{row} * tensor.across * kLanes + octet_col : -1;
+      from = tensor.x + row * tensor.row_bytes + octet_col * kOctetBytes;
+    }
+    octets[i] =
+        number[i] >= 0 ? load_octet<Words>(from, kFlat || tensor.aligned) : Octet<Words>::zero();
   }
 
-  const BlockScaler scaler(tensor.recipe, tensor.floor, {*decode, *encode});
+  const Divisor decode{*scale.decode, *scale.exact_reciprocal};
   float factor[2];
 #pragma unroll
   for (unsigned k = 0; k < 2; ++k) {
@@ -181,26 +180,23 @@ __global__ void __launch_bounds__(kThreads)
     const unsigned mine = octets[k].amax();
     const unsigned other = octets[k + 2].amax();
     const unsigned received = __shfl_xor_sync(kAllLanes, half == 0 ? other : mine, 1);
-    const unsigned amax = max_words<Words>(half == 0 ? mine : other, received);
+    const float amax =
+        from_bits(max_in_word<Words>(max_words<Words>(half == 0 ? mine : other, received)));
+    const std::uint8_t code = block_scale_of(amax, tensor.recipe, tensor.floor, scale, decode);
+    factor[k] = scale.factors[code];
     const unsigned block = block_of(2 * half + k);
+    if (block >= tensor.blocks) continue;
     const unsigned col = block - own_row[k] * tensor.padded_across;
     const bool inside = kFlat || (own_row[k] < tensor.rows && col < tensor.across);
-    const std::uint8_t code = scaler(from_bits(max_in_word<Words>(amax)));
-    factor[k] = factors[code];
-    if (block < tensor.blocks) {
-      tensor.block_scale[tensor.swizzled ? swizzle_offset(own_row[k], col, tensor.across) : block] =
-          inside ? code : 0;
-    }
+    tensor.block_scale[tensor.swizzled ? swizzle_offset(own_row[k], col, tensor.across) : block] =
+        inside ? code : 0;
   }
 
 #pragma unroll
   for (unsigned i = 0; i < kSteps; ++i) {
     const float of_step = __shfl_sync(kAllLanes, factor[i % 2], static_cast<int>(i / 2), kLanes);
     const unsigned codes = encode_e2m1_octet(octets[i], of_step);
-    if (number[i] != ~0U) {
-      reinterpret_cast<unsigned*>(
-          tensor.codes)[static_cast<std::int64_t>(number[i]) * kLanes + half] = codes;
-    }
+    if (number[i] >= 0) reinterpret_cast<unsigned*>(tensor.codes)[number[i]] = codes;
   }
 }
 
@@ -229,9 +225,9 @@ Nvfp4Blocks blocks_of(const QuantizeNvfp4CudaArgs& args) {
 template <class Words>
 void launch(const QuantizeNvfp4CudaArgs& args, const Nvfp4Blocks& tensor) {
   auto* stream = static_cast<cudaStream_t>(args.stream);
+  auto* rest = reinterpret_cast<float*>(args.workspace + kNvfp4Partials);
+  const TensorScale scale{args.tensor_scale, rest, rest + 1, rest + 2};
   const bool contiguous = args.x.stride == args.x.cols;
-  auto* encode = reinterpret_cast<float*>(args.workspace + kNvfp4Partials);
-  float* factors = encode + 1;
   const auto groups = static_cast<unsigned>(ceil_div(tensor.blocks, kGroupBlocks));
   unsigned partials = 0;
   if (args.static_tensor_scale == nullptr && groups > 0) {
@@ -242,16 +238,14 @@ void launch(const QuantizeNvfp4CudaArgs& args, const Nvfp4Blocks& tensor) {
       tensor_amax<Words, false><<<partials, kThreads, 0, stream>>>(tensor, args.workspace);
     }
   }
-  tensor_scale<<<1, kNvfp4Partials, 0, stream>>>({args.workspace, partials,
-                                                  args.static_tensor_scale, args.recipe,
-                                                  args.tensor_scale, encode, factors});
+  tensor_scale<<<1, kNvfp4Partials, 0, stream>>>(args.workspace, partials, args.static_tensor_scale,
+                                                 args.recipe, scale);
   if (groups == 0) return;
-  if (contiguous && !args.swizzled) {
-    quantize_nvfp4_blocks<Words, true>
-        <<<groups, kThreads, 0, stream>>>(tensor, args.tensor_scale, encode, factors);
+  const bool padded = tensor.blocks != tensor.rows * tensor.across;
+  if (contiguous && tensor.aligned && !padded) {
+    quantize_nvfp4_blocks<Words, true><<<groups, kThreads, 0, stream>>>(tensor, scale);
   } else {
-    quantize_nvfp4_blocks<Words, false>
-        <<<groups, kThreads, 0, stream>>>(tensor, args.tensor_scale, encode, factors);
+    quantize_nvfp4_blocks<Words, false><<<groups, kThreads, 0, stream>>>(tensor, scale);
   }
 }
 

@@ -7,10 +7,10 @@
 
 namespace lowp::kernels {
 
-// The workspace in 4-byte words: partial maxima of the tensor; the encoding scale; for every block
-// scale the factor of the elements under it.
+// The workspace in 4-byte words: partial maxima of the tensor; two numbers that its scale is used
+// by; for every block scale the factor of the elements under it.
 inline constexpr int kNvfp4Partials = 1024;
-inline constexpr int kNvfp4WorkspaceWords = kNvfp4Partials + 1 + 256;
+inline constexpr int kNvfp4WorkspaceWords = kNvfp4Partials + 2 + 256;
 
 // NVFP4 on the GPU, the arithmetic of quantize_nvfp4; codes and scales are bit-equal to the
 // reference's but for the sign of NaN.
@@ -18,7 +18,7 @@ struct QuantizeNvfp4CudaArgs {
   Matrix x;  // (rows, cols) on the device, cols % 16 == 0
   Nvfp4Recipe recipe;
   float block_scale_floor;
-  const float* static_tensor_scale;  // (1) instead of amax / 2688, or nullptr
+  const float* static_tensor_scale;  // (1) positive, instead of amax / 2688, or nullptr
   bool swizzled;                     // block scales in the 32_4_4 layout, the padding zero
   std::uint8_t* codes;               // (rows, cols / 2), even column in the low nibble
   std::uint8_t* block_scale;         // (rows, cols / 16) e4m3, or swizzled

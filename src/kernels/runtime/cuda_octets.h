@@ -142,11 +142,10 @@ __device__ unsigned nibble_signs(const Octet<Words>& octet) {
   return (odd & 0x80808080U) | (even >> 4 & 0x08080808U);
 }
 
-// The signs of x * factor; none for NaN, which has no code.
+// The signs of x * factor, a positive one; none for NaN, which has no code.
 template <class Words>
 __device__ unsigned signs_of_products(const Octet<Words>& octet, float factor) {
-  const unsigned signs = nibble_signs(octet) ^ (factor < 0.0F ? 0x88888888U : 0U);
-  return is_nan(factor) ? 0 : signs;
+  return is_nan(factor) ? 0 : nibble_signs(octet);
 }
 
 template <__nv_fp8_interpretation_t kFp8, class Words>
@@ -158,7 +157,7 @@ __device__ uint2 encode_fp8_octet(const Octet<Words>& octet, float factor) {
 }
 
 // e2m1's code is the least of 2y, y + 2, y / 2 + 4 and 7, each rounded to even. Adding 2^23 rounds
-// to an integer, once; the codes are the low bits of the sums. Any factor.
+// to an integer, once; the codes are the low bits of the sums. Any positive factor, or NaN.
 template <class Words>
 __device__ unsigned encode_e2m1_octet(const Octet<Words>& octet, float factor) {
   constexpr float kInteger = 0x1p23F;
@@ -166,7 +165,7 @@ __device__ unsigned encode_e2m1_octet(const Octet<Words>& octet, float factor) {
   unsigned codes = -(kIntegerBits + (kIntegerBits << 4));  // shifted further it is out of the word
 #pragma unroll
   for (int i = 0; i < kOctet; ++i) {
-    const float y = __fmul_rn(fabsf(octet.value(i)), fabsf(factor));
+    const float y = __fmul_rn(fabsf(octet.value(i)), factor);
     const int least = __vimin3_s32(__float_as_int(__fmaf_rn(y, 2.0F, kInteger)),
                                    __float_as_int(__fadd_rn(y, kInteger + 2.0F)),
                                    __float_as_int(__fmaf_rn(y, 0.5F, kInteger + 4.0F)));
@@ -193,7 +192,7 @@ __device__ inline unsigned encode_e2m1_octet_exact(const Octet<Bf16Words>& octet
   const unsigned last = __byte_perm(least[2], least[3], 0x6240);
   const unsigned even = __byte_perm(first, last, 0x5410);
   const unsigned odd = __byte_perm(first, last, 0x7632);
-  return even | odd << 4 | signs_of_products(octet, factor);
+  return is_nan(factor) ? 0x77777777U : even | odd << 4 | nibble_signs(octet);
 }
 
 // Codes of x * factor, a power of two or NaN, which makes each code what Element makes of NaN. The

@@ -45,7 +45,7 @@ def gpu_table():
         if elements < 1 << 26:  # short kernels are bound by their launch, not by memory
             continue
         speedup = row.get("speedup_over_torch_compiled")
-        lines.append(f"| {row.get('case', 'rows')}, {row['rows']}x{row['cols']} | {row['bytes'] / elements:g} "
+        lines.append(f"| {row.get('case', 'rows')}, {row['rows']}x{row['cols']} | {row['bytes'] / elements:.3g} "
                      f"| {row['terabytes_per_second']['lowp']:.2f} | {row['of_copy']:.0%} "
                      f"| {f'{speedup:.2f}x' if speedup else ''} |")
     caption = f"`bench/gpu_quantize_fp8.py`: {result['device']}, torch {result['torch']}, {result['date']}, commit {result['commit']}."

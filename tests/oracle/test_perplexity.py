@@ -150,10 +150,13 @@ class FakeQuantizedLinear(torch.nn.Module):
 
 
 def replace_linears(model, weights, activations):
-    for name, module in list(model.named_modules()):
-        for child_name, child in list(module.named_children()):
-            if isinstance(child, torch.nn.Linear) and child_name != "lm_head":
-                setattr(module, child_name, FakeQuantizedLinear(child, weights, activations))
+    """lm_head too, with its own weight: bf16 products and sums in fp32, which torch itself has no fast
+    way for without AVX-512."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, torch.nn.Linear):
+                rounding = (same, same) if name == "lm_head" else (weights, activations)
+                setattr(module, name, FakeQuantizedLinear(child, *rounding))
 
 
 @torch.inference_mode()

@@ -123,8 +123,9 @@ kernels::ScaledMmArgs product(const Operands& operands, const std::uint8_t* code
       .out = out.mutable_data_ptr(),
       .out_dtype = to_dtype(out.scalar_type()),
       .fast_accumulation = false,
-      .workspace = nullptr,
+      .after_quantize = false,
       .stream = stream,
+      .parallel = nullptr,
   };
 }
 

@@ -66,7 +66,7 @@ def products(m, k, n):
             "torch": theirs(torch_columns(a_blocks), lambda i: b_blocks.t()),
             "lowp": ours(("1x128", "128x128"), lambda i: a_blocks, lambda i: b_blocks)},
         "1x128 by 1x128": {
-            "torch": theirs(torch_columns(a_blocks), torch_columns(b_columns)),
+            "torch": theirs(torch_columns(a_blocks), lambda i: columns_first(b_columns).t()),
             "lowp": ours(("1x128", "1x128"), lambda i: a_blocks, lambda i: b_columns)},
         "linear": {
             "torch bf16": lambda i: torch.mm(x[i], w[i].t(), out=out[i]),

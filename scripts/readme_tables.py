@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md from bench/results/*.json: `<!-- table NAME -->` to `<!-- end -->`.
+"""Writes the tables of README.md and docs/gpu.md from bench/results/*.json: `<!-- table NAME -->` to
+`<!-- end -->`.
 
-  readme_tables.py           rewrite README.md
-  readme_tables.py --check   fail if README.md is not what the results say
+  readme_tables.py           rewrite the documents
+  readme_tables.py --check   fail if a document is not what the results say
 """
 
 import json
@@ -37,19 +38,84 @@ def decode_table():
     return "\n".join(lines) + f"\n\n{caption}"
 
 
+def load(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def table(result, head, rows):
+    """A table with the script, device and commit that its figures are from."""
+    caption = f"`{result['script']}`: {result['device']}, torch {result['torch']}, {result['date']}, commit {result['commit']}."
+    lines = [head, "|".join(["---"] * (head.count(" | ") + 1)), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\n{caption}"
+
+
+def times(ratio):
+    return f"{ratio:.2f}x" if ratio else ""
+
+
 def gpu_table():
-    result = json.loads((RESULTS / "gpu_quantize_fp8.json").read_text())
-    lines = ["| bf16 on the GPU to | bytes an element | TB/s | of copy bandwidth | vs compiled torch |", "|---|---|---|---|---|"]
+    """What a decoding and a training step ask first: casts, products, few rows."""
+    result = load("gpu_scaled_mm")
+    rows = []
+    for row in result["results"]:
+        if row.get("product") == "linear":
+            speed = row["speedup"]
+            rows.append([f"{row['m']}x{row['k']}x{row['n']}", times(speed["fp8 row"]), times(speed["w8a8"])])
+        elif "microseconds" in row:
+            time = row["microseconds"]
+            ratio = {name: time["torch bf16"] / time[name] for name in ("linear_fp8", "linear_w8a8")}
+            rows.append([f"{row['m']}x{row['k']}x{row['n']}", times(ratio["linear_fp8"]), times(ratio["linear_w8a8"])])
+    return table(result, "whole call, quantization included, against torch's bf16 linear, MxKxN | fp8 per row | int8 W8A8", rows)
+
+
+def cast_rows(result, smallest):
     for row in result["results"]:
         elements = row["rows"] * row["cols"]
-        if elements < 1 << 26:  # short kernels are bound by their launch, not by memory
+        if elements < smallest:  # short kernels are bound by their launch, not by memory
             continue
-        speedup = row.get("speedup_over_torch_compiled")
-        lines.append(f"| {row.get('case', 'rows')}, {row['rows']}x{row['cols']} | {row['bytes'] / elements:.3g} "
-                     f"| {row['terabytes_per_second']['lowp']:.2f} | {row['of_copy']:.0%} "
-                     f"| {f'{speedup:.2f}x' if speedup else ''} |")
-    caption = f"`bench/gpu_quantize_fp8.py`: {result['device']}, torch {result['torch']}, {result['date']}, commit {result['commit']}."
-    return "\n".join(lines) + f"\n\n{caption}"
+        yield [f"{row['case']}, {row['rows']}x{row['cols']}", f"{row['bytes'] / elements:.3g}",
+               f"{row['terabytes_per_second']['lowp']:.2f}", f"{row['of_copy']:.0%}",
+               times(row.get("speedup_over_torch_compiled"))]
+
+
+CASTS = "bf16 to or from | bytes an element | TB/s | of copy bandwidth | vs compiled torch"
+
+
+def gpu_quantize_table():
+    result = load("gpu_quantize_fp8")
+    return table(result, CASTS, cast_rows(result, 1 << 26))
+
+
+def gpu_mx_table():
+    result = load("gpu_quantize_mx")
+    return table(result, CASTS, cast_rows(result, 1))
+
+
+def gpu_tiles_table():
+    result = load("gpu_linear_tiles")
+    rows = ([row["format"], f"{row['m']}x{row['k']}x{row['n']}", f"{row['teraflops']['lowp']:.0f}",
+             times(row["speedup"]["torch_bf16"])] for row in result["results"])
+    return table(result, "weight-only, many rows | MxKxN | TFLOP/s | vs bf16", rows)
+
+
+def gpu_rows_table():
+    result = load("gpu_linear_weight_only")
+    shapes = ((8192, 8192), (14336, 4096))
+    rows = ([row["format"], f"{row['m']}x{row['k']}x{row['n']}", f"{row['microseconds']['lowp']:.1f}",
+             times(row["speedup"]["bf16"]), times(row["speedup"].get("tinygemm"))]
+            for row in result["results"] if (row["n"], row["k"]) in shapes)
+    return table(result, "weight-only, few rows | MxKxN | us | vs bf16 | vs tinygemm", rows)
+
+
+def gpu_matmul_table():
+    result = load("gpu_scaled_mm")
+    rows = ([row["product"], f"{row['m']}x{row['k']}x{row['n']}", f"{row['tflops']['lowp']}", times(row["speedup"]["lowp"])]
+            for row in result["results"] if "lowp" in row.get("tflops", {}))
+    blocks = load("gpu_scaled_mm_blocks")
+    emulated = ([name, f"{row['m']}x{row['k']}x{row['n']}", f"{row['teraflops'][name]:.0f}", times(row["of_bf16"][name])]
+                for row in blocks["results"] for name in ("mxfp8", "mxfp4", "nvfp4"))
+    return (table(result, "scaled_mm | MxKxN | TFLOP/s | vs torch._scaled_mm", rows) + "\n\n" +
+            table(blocks, "scaled_mm, decoded to bf16 in the tile | MxKxN | TFLOP/s | vs bf16", emulated))
 
 
 def quantize_table():
@@ -79,7 +145,9 @@ def quantize_table():
     return "\n".join(lines) + f"\n\n{caption}"
 
 
-TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table}
+TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
+          "gpu_quantize": gpu_quantize_table, "gpu_mx": gpu_mx_table, "gpu_tiles": gpu_tiles_table,
+          "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table}
 
 
 def rewrite(text):
@@ -90,12 +158,13 @@ def rewrite(text):
 
 
 def main():
-    path = ROOT / "README.md"
-    old = path.read_text()
-    new = rewrite(old)
-    if "--check" in sys.argv:
-        sys.exit(0 if new == old else "README.md differs from bench/results: run scripts/readme_tables.py")
-    path.write_text(new)
+    for path in (ROOT / "README.md", ROOT / "docs" / "gpu.md"):
+        old = path.read_text()
+        new = rewrite(old)
+        if "--check" not in sys.argv:
+            path.write_text(new)
+        elif new != old:
+            sys.exit(f"{path.name} differs from bench/results: run scripts/readme_tables.py")
 
 
 if __name__ == "__main__":

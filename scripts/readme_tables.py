@@ -118,6 +118,15 @@ def gpu_matmul_table():
             table(blocks, "scaled_mm, decoded to bf16 in the tile | MxKxN | TFLOP/s | vs bf16", emulated))
 
 
+def gpu_model_table():
+    result = load("gpu_model")
+    rows = ([row["scheme"], f"{row['cpu_perplexity']:.3f}", f"{row['perplexity']:.3f}", f"{row['relative_to_cpu']:+.2%}",
+             f"{row['tokens_per_second']:.0f}", f"{row['decode_tokens_per_second']:.0f}"] for row in result["results"])
+    head = "scheme | perplexity, CPU | GPU | difference | prompt tokens/s | decode tokens/s"
+    return (table(result, head, rows) + f" {result['model']}, first {result['text_tokens']} tokens of jargon-text; the CPU: "
+            f"{result['cpu']}. Without a CUDA graph bf16 decodes {result['launches_decode_tokens_per_second']:.0f} tokens/s.")
+
+
 def quantize_table():
     result = json.loads((RESULTS / "quantize_command.json").read_text())
     rows = {(row["program"], row["cache"]): row for row in result["rows"]}
@@ -147,7 +156,7 @@ def quantize_table():
 
 TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
           "gpu_quantize": gpu_quantize_table, "gpu_mx": gpu_mx_table, "gpu_tiles": gpu_tiles_table,
-          "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table}
+          "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table, "gpu_model": gpu_model_table}
 
 
 def rewrite(text):

@@ -105,14 +105,41 @@ TEST_P(LinearW4A16, ScalesAndShiftsEachGroup) {
         const auto grouped = [&](Shape shape, Options options) {
           return Problem(shape, options, group, dtype, zeros);
         };
-        const std::vector<Shape> shapes{{1, 35, 3 * group},
-                                        {3, 20, group},
-                                        {4, 17, 2 * group},
-                                        {6, 50, 5 * group},
+        const std::vector<Shape> shapes{{1, 35, 3 * group}, {3, 20, group},     {1, 22, 4 * group},
+                                        {1, 9, 16 * group}, {4, 17, 2 * group}, {6, 50, 5 * group},
                                         {11, 49, 3 * group}};
         test_products(GetParam(), shapes, grouped);
         test_exact(GetParam(), shapes, grouped);
       }
+    }
+  }
+}
+
+// One row of x may be taken as fixed point, whose unit must be a normal number: what is too large,
+// too small, zero or not finite still gives the product.
+TEST_P(LinearW4A16, AnyRangeOfXGivesTheProduct) {
+  for (const float factor : {0.0F, 0x1p-105F, 0x1p-60F, 0x1p60F, 0x1p105F}) {
+    for (const std::int64_t group : {32, 64, 128}) {
+      Problem problem({1, 21, 4 * group}, {.bias = false}, group, DType::kF32, Zeros::kPoint);
+      for (std::int64_t k = 0; k < 4 * group; ++k) {
+        // A group of zeros, and one whose numbers differ by 2^40.
+        const float part = k < group ? 0.0F : (k < 2 * group && k % 3 == 0 ? 0x1p-40F : 1.0F);
+        problem.operands.x.set(0, k, problem.operands.x.get(0, k) * part * factor);
+      }
+      ASSERT_TRUE(run_problem(GetParam(), problem));
+      expect_product(problem);
+    }
+  }
+}
+
+TEST_P(LinearW4A16, NonFiniteXOfOneRowSpoilsAllOfIt) {
+  for (const float value :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Problem problem({1, 21, 256}, {.x = DType::kBF16}, 64, DType::kF32, Zeros::kNone);
+    problem.operands.x.set(0, 77, value);
+    ASSERT_TRUE(run_problem(GetParam(), problem));
+    for (std::int64_t n = 0; n < 21; ++n) {
+      EXPECT_FALSE(std::isfinite(problem.operands.out.get(0, n))) << n;
     }
   }
 }

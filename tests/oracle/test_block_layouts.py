@@ -99,7 +99,7 @@ def test_refusals(call, text):
         (ops.swizzle_scales, (random_scale(30, 5),)),
         (ops.unswizzle_scales, (random_scale(32, 32), 30, 5)),
     ],
-    ids=str,
+    ids=["quantize_mx", "quantize_mx_both", "quantize_nvfp4", "swizzle_scales", "unswizzle_scales"],
 )
 def test_opcheck(op, arguments):
     """Schema, fake kernels with static and dynamic shapes, and tracing agree with the operator."""

@@ -21,7 +21,7 @@ CONTEXT = 512
 # 4096 by 0.3 %. So these schemes get more of them.
 EXHAUSTIVE = bool(os.environ.get("LOWP_EXHAUSTIVE"))
 TOKENS = 20480 if EXHAUSTIVE else 2048
-TOKENS_OF_ROUNDED_ACTIVATIONS = 20480 if EXHAUSTIVE else 10240
+TOKENS_OF_ROUNDED_ACTIVATIONS = 20480 if EXHAUSTIVE else 6144
 
 pytestmark = pytest.mark.skipif(not GGUF.exists(), reason="scripts/setup.sh model fetches the model")
 

@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/rows_int4_avx2_inl.h"
 #include "kernels/linear_w4a16/implementations.h"
 #include "kernels/linear_w4a16/job_inl.h"
 
@@ -12,6 +13,7 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
     int4_to_steps(args.weight + (row * args.x.cols + k_begin) / 2, k_end - k_begin, steps);
   };
   set_groups(args, job);
+  if (fits_int4_row(job) && multiply_int4_row(job, args.weight)) return;
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }
 

@@ -28,9 +28,11 @@ core: ## Build formats, kernels, checkpoints and the torch-free command, without
 	cmake --preset core
 	cmake --build --preset core -j $(JOBS)
 
+# A file a process: its fixtures are made once. Threads of two processes that wait for work must not spin.
 test: build model ## Run every test that needs no GPU
 	ctest --preset $(PRESET) -j $(JOBS)
-	LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q tests/oracle tests/docs
+	OMP_WAIT_POLICY=passive LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile \
+	  tests/oracle tests/docs
 
 test-core: core ## Test the build without torch
 	ctest --preset core -j $(JOBS)

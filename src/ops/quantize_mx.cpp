@@ -1,96 +1,49 @@
-#include "kernels/quantize_mx/quantize_mx.h"
+#include "ops/quantize_mx.h"
 
 #include <torch/csrc/stable/library.h>
 
+#include "kernels/quantize_mx/quantize_mx.h"
 #include "kernels/swizzle_scales/swizzle_scales.h"
-#include "ops/mx.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
 namespace {
 
-constexpr char kName[] = "lowp::quantize_mx";
-constexpr char kBothName[] = "lowp::quantize_mx_both";
-constexpr std::int64_t kBlock = 32;
-
-struct Outputs {
-  Tensor codes;
-  Tensor scale;
-};
-
-Outputs empty_outputs(const MxRequest& request, const Tensor& x, std::int64_t dim) {
-  const kernels::Matrix matrix = check_matrix({request.operation, "x", x});
-  const auto [codes, scale] = request.shapes(matrix.rows, matrix.cols, dim);
-  return {empty({codes.rows, codes.cols}, codes_dtype(request.element)),
-          empty({scale.rows, scale.cols}, ScalarType::Float8_e8m0fnu)};
-}
-
-// Along dim 0 the transpose is quantized along dim 1; swizzled scales are reordered afterwards.
-void quantize(const MxRequest& request, const Tensor& x, std::int64_t dim, const Argument& codes,
-              const Argument& scale) {
-  const kernels::Matrix given = check_matrix({request.operation, "x", x});
-  const MxShapes shapes = request.shapes(given.rows, given.cols, dim);
-  check_dense(codes, codes_dtype(request.element), {shapes.codes.rows, shapes.codes.cols});
-  check_dense(scale, ScalarType::Float8_e8m0fnu, {shapes.scale.rows, shapes.scale.cols});
-
-  const Tensor owner = dim == 1 ? x : torch::stable::contiguous(torch::stable::transpose(x, 0, 1));
-  const kernels::Matrix matrix = dim == 1 ? given : check_matrix({request.operation, "x", owner});
-  const std::int64_t blocks = matrix.cols / request.block_size;
-  const Tensor plain =
-      request.swizzled ? empty({matrix.rows, blocks}, ScalarType::Float8_e8m0fnu) : scale.tensor;
+// Along rows; swizzled scales are reordered afterwards.
+void quantize_rows(const MxRequest& request, const kernels::Matrix& x, MxResult result) {
+  const std::int64_t blocks = x.cols / request.block_size;
+  std::optional<Tensor> plain;
+  if (request.swizzled) plain = empty({x.rows, blocks}, ScalarType::Float8_e8m0fnu);
+  auto* scale = plain ? mutable_data<std::uint8_t>(*plain) : result.scale;
   kernels::quantize_mx({
-      .x = matrix,
+      .x = x,
       .block_size = request.block_size,
       .element = request.element,
       .mode = request.mode,
-      .codes = mutable_data<std::uint8_t>(codes.tensor),
-      .scale = mutable_data<std::uint8_t>(plain),
+      .codes = result.codes,
+      .scale = scale,
       .parallel = torch_pool(),
   });
-  if (!request.swizzled) return;
+  if (!plain) return;
   kernels::swizzle_scales({
-      .scale = data<std::uint8_t>(plain),
-      .rows = matrix.rows,
+      .scale = scale,
+      .rows = x.rows,
       .cols = blocks,
-      .swizzled = mutable_data<std::uint8_t>(scale.tensor),
+      .swizzled = result.scale,
       .parallel = torch_pool(),
   });
 }
 
-void quantize_mx_out(const Tensor& x, std::string_view element, std::string_view scaling_mode,
-                     std::int64_t block_size, std::int64_t dim, bool swizzled, const Tensor& codes,
-                     const Tensor& scale) {
-  quantize({kName, element, scaling_mode, block_size, swizzled}, x, check_dim(kName, dim),
-           {kName, "codes", codes}, {kName, "scale", scale});
-}
-
-std::tuple<Tensor, Tensor> quantize_mx(const Tensor& x, std::string_view element,
-                                       std::string_view scaling_mode, std::int64_t block_size,
-                                       std::int64_t dim, bool swizzled) {
-  const auto [codes, scale] =
-      empty_outputs({kName, element, scaling_mode, block_size, swizzled}, x, check_dim(kName, dim));
-  quantize_mx_out(x, element, scaling_mode, block_size, dim, swizzled, codes, scale);
-  return {codes, scale};
-}
-
-void quantize_mx_both_out(const Tensor& x, std::string_view element, std::string_view scaling_mode,
-                          bool swizzled, const Tensor& codes, const Tensor& scale,
-                          const Tensor& codes_t, const Tensor& scale_t) {
-  const MxRequest request(kBothName, element, scaling_mode, kBlock, swizzled);
-  quantize(request, x, 1, {kBothName, "codes", codes}, {kBothName, "scale", scale});
-  quantize(request, x, 0, {kBothName, "codes_t", codes_t}, {kBothName, "scale_t", scale_t});
-}
-
-std::tuple<Tensor, Tensor, Tensor, Tensor> quantize_mx_both(const Tensor& x,
-                                                            std::string_view element,
-                                                            std::string_view scaling_mode,
-                                                            bool swizzled) {
-  const MxRequest request(kBothName, element, scaling_mode, kBlock, swizzled);
-  const auto [codes, scale] = empty_outputs(request, x, 1);
-  const auto [codes_t, scale_t] = empty_outputs(request, x, 0);
-  quantize_mx_both_out(x, element, scaling_mode, swizzled, codes, scale, codes_t, scale_t);
-  return {codes, scale, codes_t, scale_t};
-}
+// Along columns the transpose is quantized along its rows.
+struct Cpu : CpuTensors {
+  static void run(const MxRequest& request, const Tensor& x, const kernels::Matrix& matrix,
+                  MxResult along_rows, MxResult along_cols) {
+    if (along_rows.codes != nullptr) quantize_rows(request, matrix, along_rows);
+    if (along_cols.codes == nullptr) return;
+    const Tensor transposed = torch::stable::contiguous(torch::stable::transpose(x, 0, 1));
+    quantize_rows(request, check_input({request.operation, "x", transposed}), along_cols);
+  }
+};
 
 }  // namespace
 
@@ -118,10 +71,10 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
-  library.impl("quantize_mx", TORCH_BOX(&quantize_mx));
-  library.impl("quantize_mx.out", TORCH_BOX(&quantize_mx_out));
-  library.impl("quantize_mx_both", TORCH_BOX(&quantize_mx_both));
-  library.impl("quantize_mx_both.out", TORCH_BOX(&quantize_mx_both_out));
+  library.impl("quantize_mx", TORCH_BOX(&quantize_mx<Cpu>));
+  library.impl("quantize_mx.out", TORCH_BOX(&quantize_mx_out<Cpu>));
+  library.impl("quantize_mx_both", TORCH_BOX(&quantize_mx_both<Cpu>));
+  library.impl("quantize_mx_both.out", TORCH_BOX(&quantize_mx_both_out<Cpu>));
 }
 
 }  // namespace lowp::ops

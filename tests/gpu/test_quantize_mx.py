@@ -188,7 +188,7 @@ def test_stream_and_graph():
 @pytest.mark.parametrize(
     "call, text",
     [
-        (lambda x: ops.quantize_mx(x.double()), "got float64, expected float32 or bfloat16 or float16"),
+        (lambda x: ops.quantize_mx(x.double()), "got float64, expected float32 or float16 or bfloat16"),
         (lambda x: ops.quantize_mx(x, block_size=48), "block_size does not fit x, got 48"),
         (lambda x: ops.quantize_mx(x, dim=2), "dim is not x's, got 2, expected 0 or 1"),
         (lambda x: ops.quantize_mx(x[:20], dim=0), "a divisor of 20"),

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ops/cuda/checks.h"
+#include "ops/device.h"
 
 namespace lowp::ops {
 
@@ -18,6 +19,19 @@ inline void check_cuda_output(const Argument& argument, const Tensor& x, ScalarT
   check_cuda_dense(argument, dtype, shape);
   check_same_device(argument, x);
 }
+
+// A Device (ops/device.h) without its run.
+struct CudaTensors {
+  static kernels::Matrix check_input(const Argument& x) { return check_cuda_float_matrix(x); }
+  static void check_dense(const Argument& argument, const Tensor& x, ScalarType dtype,
+                          std::initializer_list<std::int64_t> shape) {
+    check_cuda_output(argument, x, dtype, shape);
+  }
+  static Tensor empty(const Tensor& x, std::initializer_list<std::int64_t> shape,
+                      ScalarType dtype) {
+    return empty_cuda(x, shape, dtype);
+  }
+};
 
 // Memory on the GPU of `x` that kernels of the current stream may use; nullptr for no bytes.
 struct Workspace {

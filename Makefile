@@ -10,8 +10,8 @@ CONFIGURE_FLAGS += -DLOWP_CUDA=ON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build core test test-core test-sanitized-quick test-sanitized test-exhaustive test-gpu demo bench \
-        bench-gpu format lint clean install
+.PHONY: help setup build core test test-core test-sanitized-quick test-sanitized test-exhaustive test-gpu \
+        test-gpu-sanitized demo bench bench-gpu format lint clean install
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,9 @@ test-exhaustive: build ## Compare the conversions over all 2^32 fp32 inputs (min
 
 test-gpu: ## Test the CUDA kernels; needs a Hopper GPU, nvcc and a Python with torch, nothing else
 	scripts/gpu.sh test
+
+test-gpu-sanitized: ## Test a sample of the CUDA kernels under compute-sanitizer
+	scripts/gpu.sh sanitize
 
 bench-gpu: ## Measure the CUDA kernels; results to bench/results
 	scripts/gpu.sh bench

@@ -2,7 +2,8 @@
 # Builds the operators with their CUDA kernels and tests or measures them. Needs a Hopper GPU, nvcc,
 # a C++ compiler, CMake, Ninja and a Python with torch; nothing is downloaded.
 #   gpu.sh build
-#   gpu.sh test [FOLDER]    the outcome as JSON in FOLDER, default bench/results
+#   gpu.sh test [FOLDER]    counts by file as JSON in FOLDER, default bench/results
+#   gpu.sh sanitize [FOLDER]   a sample of the tests under compute-sanitizer's memcheck and racecheck
 #   gpu.sh bench [FOLDER] [NAME...]   the results as JSON in FOLDER, default bench/results; NAMEs of
 #                                     bench/gpu_NAME.py, default all
 # PYTHON names the interpreter (default: .venv's, else python3).
@@ -27,8 +28,13 @@ case "${1:-}" in
   build) build ;;
   test)
     build
-    LOWP_TEST_RESULT="${2:-bench/results}/gpu_tests.json" \
-      "$python" -m pytest -q -p no:cacheprovider tests/gpu
+    "$python" scripts/gpu_tests.py --out "${2:-bench/results}"
+    ;;
+  sanitize)
+    build
+    for tool in memcheck racecheck; do
+      "$python" scripts/gpu_tests.py --out "${2:-bench/results}" --sanitize "$tool"
+    done
     ;;
   bench)
     build
@@ -41,7 +47,7 @@ case "${1:-}" in
     done
     ;;
   *)
-    sed -n '2,9s/^# \?//p' "$0"
+    sed -n '2,10s/^# \?//p' "$0"
     exit 2
     ;;
 esac

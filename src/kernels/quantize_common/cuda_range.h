@@ -43,11 +43,65 @@ struct Amax {
   __device__ void add(float x) { bits = max(bits, abs_bits(x)); }
 };
 
-// Least and largest value as integers that order as the floats do. NaN lies outside of [-Inf, Inf].
+// Integers that order as the floats do, NaN outside of [-Inf, Inf]; the way back is the same.
+__device__ inline int ordered(int bits) { return bits ^ (bits >> 31 & 0x7FFFFFFF); }
+// Of the two 16-bit floats in a word.
+__device__ inline unsigned ordered_pair(unsigned word) {
+  unsigned signs;  // through all of each half
+  asm("prmt.b32 %0, %1, %1, 0xBB99;" : "=r"(signs) : "r"(word));
+  return word ^ (signs & 0x7FFF7FFFU);
+}
+
+__device__ inline Bounds bounds_of(float low, float high) {
+  if (is_nan(low) || is_nan(high)) return {kNaN, kNaN};
+  return {__fadd_rn(low, 0.0F), __fadd_rn(high, 0.0F)};  // -0 becomes +0
+}
+
+// Least and largest value of elements of T. In one word for 16 bits: the largest in the low half,
+// the complement of the least in the upper, so that both grow.
+template <class T>
 struct Extremes {
+  unsigned pair = 0x80008000;
+
+  __device__ static Extremes of(unsigned high, unsigned low) {
+    return {__byte_perm(high, ~low, 0x5410)};
+  }
+  __device__ void merge(Extremes other) { pair = __vmaxs2(pair, other.pair); }
+  __device__ Extremes of_warp() const {
+    const int high = __reduce_max_sync(kAllLanes, static_cast<short>(pair));
+    const int least = __reduce_max_sync(kAllLanes, static_cast<int>(pair) >> 16);
+    return of(high, ~least);
+  }
+  __device__ Extremes from_lane(int distance) const {
+    return {__shfl_xor_sync(kAllLanes, pair, distance)};
+  }
+  __device__ Bounds get() const {
+    const unsigned both = ordered_pair(pair ^ 0xFFFF0000U);
+    const Eight<T> values{{both}};
+    return bounds_of(values.at(1), values.at(0));
+  }
+
+  __device__ void add(const Eight<T>& x) {
+    unsigned high = ordered_pair(x.words[0]);
+    unsigned low = high;
+#pragma unroll
+    for (int w = 1; w < Eight<T>::kWords; ++w) {
+      high = __vmaxs2(high, ordered_pair(x.words[w]));
+      low = __vmins2(low, ordered_pair(x.words[w]));
+    }
+    merge(of(high, low));
+    merge(of(high >> 16, low >> 16));
+  }
+};
+
+template <>
+struct Extremes<Fp32> {
   int min = 0x7FFFFFFF;
   int max = static_cast<int>(0x80000000);
 
+  __device__ static Extremes of(unsigned high, unsigned low) {
+    return {static_cast<int>(low), static_cast<int>(high)};
+  }
   __device__ void merge(Extremes other) {
     min = ::min(min, other.min);
     max = ::max(max, other.max);
@@ -59,40 +113,52 @@ struct Extremes {
     return {__shfl_xor_sync(kAllLanes, min, distance), __shfl_xor_sync(kAllLanes, max, distance)};
   }
   __device__ Bounds get() const {
-    const float low = from_ordered(min);
-    const float high = from_ordered(max);
-    if (is_nan(low) || is_nan(high)) return {kNaN, kNaN};
-    return {__fadd_rn(low, 0.0F), __fadd_rn(high, 0.0F)};  // -0 becomes +0
+    return bounds_of(__int_as_float(ordered(min)), __int_as_float(ordered(max)));
   }
 
-  template <class T>
-  __device__ void add(const Eight<T>& x) {
+  __device__ void add(const Eight<Fp32>& x) {
 #pragma unroll
-    for (int i = 0; i < kEight; ++i) add(x.at(i));
-  }
-  __device__ void add(float x) {
-    const auto bits = static_cast<int>(__float_as_uint(x));
-    const int ordered = bits ^ (bits >> 31 & 0x7FFFFFFF);
-    min = ::min(min, ordered);
-    max = ::max(max, ordered);
-  }
-
- private:
-  __device__ static float from_ordered(int ordered) {
-    return __int_as_float(ordered ^ (ordered >> 31 & 0x7FFFFFFF));
+    for (const unsigned word : x.words) {
+      const int value = ordered(static_cast<int>(word));
+      merge({value, value});
+    }
   }
 };
 
 // The ranges of eight columns.
 template <class Found, class T>
-struct EachOfEight {
-  Found found[kEight];
+struct EachOfEight;
 
+template <class T>
+struct EachOfEight<Extremes<T>, T> {
+  static constexpr bool kPairs = !std::is_same_v<T, Fp32>;
+  unsigned high[Eight<T>::kWords];
+  unsigned low[Eight<T>::kWords];
+
+  __device__ EachOfEight() {
+#pragma unroll
+    for (int w = 0; w < Eight<T>::kWords; ++w) {
+      high[w] = kPairs ? 0x80008000 : 0x80000000;
+      low[w] = ~high[w];
+    }
+  }
   __device__ void add(const Eight<T>& x) {
 #pragma unroll
-    for (int i = 0; i < kEight; ++i) found[i].add(x.at(i));
+    for (int w = 0; w < Eight<T>::kWords; ++w) {
+      if constexpr (kPairs) {
+        high[w] = __vmaxs2(high[w], ordered_pair(x.words[w]));
+        low[w] = __vmins2(low[w], ordered_pair(x.words[w]));
+      } else {
+        const int value = ordered(static_cast<int>(x.words[w]));
+        high[w] = max(static_cast<int>(high[w]), value);
+        low[w] = min(static_cast<int>(low[w]), value);
+      }
+    }
   }
-  __device__ Found at(int i) const { return found[i]; }
+  __device__ Extremes<T> at(int i) const {
+    if constexpr (!kPairs) return Extremes<T>::of(high[i], low[i]);
+    return Extremes<T>::of(high[i / 2] >> i % 2 * 16, low[i / 2] >> i % 2 * 16);
+  }
 };
 
 // As bits in x's own type, two in a word if they fit: that keeps the order.

@@ -6,57 +6,10 @@
 namespace lowp::kernels {
 namespace {
 
-__device__ unsigned pack(int even, int odd) {
-  return static_cast<unsigned>((even & 0xF) | (odd & 0xF) << 4);
-}
-
-template <class Found_>
-struct AffineInt4Scheme {
-  using Found = Found_;
-  using Encoding = AffineEncoding;
-  static constexpr int kBits = 4;
-
-  Mapping mapping;
-  DType scale_dtype;
-  float epsilon;
-  float* scale;
-  std::int8_t* zero_point;
-
-  explicit AffineInt4Scheme(const QuantizeInt4Args& args)
-      : mapping(args.mapping),
-        scale_dtype(args.scale_dtype),
-        epsilon(args.epsilon),
-        scale(args.scale),
-        zero_point(args.zero_point) {}
-
-  __host__ __device__ bool scans() const { return true; }
-
-  __device__ Encoding finish(Found found, std::int64_t index, bool stores) const {
-    const auto [min, max] = found.get();
-    const AffineParams params =
-        choose_affine_params(scale_dtype, min, max, mapping, kInt4, epsilon);
-    if (stores) {
-      scale[index] = params.scale;
-      if (zero_point != nullptr) zero_point[index] = static_cast<std::int8_t>(params.zero_point);
-    }
-    return affine_encoding(params.scale, params.zero_point);
-  }
-
-  __device__ Encoding prepared(const Encoding& encoding) const { return encoding; }
-  __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
-    return affine_from_lane(encoding, lane, width);
-  }
-
-  template <bool kFast>
-  __device__ unsigned encode_pair(float even, float odd, const Encoding& of_even,
-                                  const Encoding& of_odd) const {
-    return pack(encode_affine(even, of_even, kInt4), encode_affine(odd, of_odd, kInt4));
-  }
-};
-
 // Codes are made with the scale before it is rounded to be stored.
+template <class T>
 struct FloatZeroInt4Scheme {
-  using Found = Extremes;
+  using Found = Extremes<T>;
   static constexpr int kBits = 4;
 
   // fast: the quotients are those that exact_quotient gives, and finite.
@@ -80,7 +33,7 @@ struct FloatZeroInt4Scheme {
     return scale_dtype == DType::kF16 ? Fp16::round(x) : x;
   }
 
-  __device__ Encoding finish(Extremes found, std::int64_t index, bool stores) const {
+  __device__ Encoding finish(Found found, std::int64_t index, bool stores) const {
     const auto [min, max] = found.get();
     const FloatZeroParams params = int4_float_zero_params(min, max);
     if (stores) {
@@ -90,14 +43,6 @@ struct FloatZeroInt4Scheme {
     return {{params.scale, __frcp_rn(params.scale)}, min, params.scale < 0x1p91F};
   }
 
-  // The difference to the minimum is not negative, and the quotient little more than 15.
-  template <bool kFast>
-  __device__ static int encode(float x, const Encoding& encoding) {
-    if constexpr (!kFast) return int4_float_zero_quantize(x, encoding.min, encoding.scale.value);
-    const float steps = exact_quotient(__fadd_rn(x, -encoding.min), encoding.scale);
-    return ::min(15, __float2int_rn(steps)) - 8;
-  }
-
   __device__ Encoding prepared(const Encoding& encoding) const { return encoding; }
   __device__ Encoding from_lane(const Encoding& encoding, int lane, int width) const {
     const auto shuffle = [&](float value) { return __shfl_sync(kAllLanes, value, lane, width); };
@@ -105,31 +50,41 @@ struct FloatZeroInt4Scheme {
     return {{value, shuffle(encoding.scale.reciprocal)}, shuffle(encoding.min), value < 0x1p91F};
   }
 
+  // The difference to the minimum is not negative, and a fast quotient little more than 15.
   template <bool kFast>
   __device__ unsigned encode_pair(float even, float odd, const Encoding& of_even,
                                   const Encoding& of_odd) const {
-    return pack(encode<kFast>(even, of_even), encode<kFast>(odd, of_odd));
+    unsigned codes;
+    if constexpr (kFast) {
+      const auto steps = [](float x, const Encoding& encoding) {
+        return exact_quotient(__fadd_rn(x, -encoding.min), encoding.scale);
+      };
+      codes = __viaddmin_s16x2(rounded_pair(steps(even, of_even), steps(odd, of_odd)),
+                               both_halves(kInt4.min), both_halves(kInt4.max));
+    } else {
+      codes = __byte_perm(int4_float_zero_quantize(even, of_even.min, of_even.scale.value),
+                          int4_float_zero_quantize(odd, of_odd.min, of_odd.scale.value), 0x5410);
+    }
+    return pack_pair<kBits>(codes);
   }
 };
-
-template <class Scheme>
-void quantize(const QuantizeInt4Args& args, cudaStream_t stream) {
-  with_element(args.x.dtype, [&]<class T>(T) {
-    quantize_matrix<T>(Scheme(args), args.x, {1, args.group_size}, args.codes, nullptr, stream);
-  });
-}
 
 }  // namespace
 
 const char* quantize_int4_cuda(const QuantizeInt4Args& args, void* stream) {
-  auto* cuda_stream = static_cast<cudaStream_t>(stream);
-  if (args.mapping == Mapping::kFloatZero) {
-    quantize<FloatZeroInt4Scheme>(args, cuda_stream);
-  } else if (args.mapping == Mapping::kSymmetric) {
-    quantize<AffineInt4Scheme<Amax>>(args, cuda_stream);
-  } else {
-    quantize<AffineInt4Scheme<Extremes>>(args, cuda_stream);
-  }
+  with_element(args.x.dtype, [&]<class T>(T) {
+    const auto quantize = [&](const auto& scheme) {
+      quantize_matrix<T>(scheme, args.x, {1, args.group_size}, args.codes, nullptr,
+                         static_cast<cudaStream_t>(stream));
+    };
+    if (args.mapping == Mapping::kFloatZero) {
+      quantize(FloatZeroInt4Scheme<T>(args));
+    } else if (args.mapping == Mapping::kSymmetric) {
+      quantize(AffineScheme<Amax, 4>(args));  // needs the amax alone
+    } else {
+      quantize(AffineScheme<Extremes<T>, 4>(args));
+    }
+  });
   return launch_error();
 }
 

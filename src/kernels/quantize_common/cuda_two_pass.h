@@ -16,7 +16,10 @@ template <class Source>
 inline constexpr int kTensorVectors = 8 / Source::kBytes;
 template <class Source>
 inline constexpr std::int64_t kTensorChunk = kTensorThreads* kTensorVectors<Source>* kEight;
-inline constexpr std::int64_t kTensorParts = 132 * 6;  // thread blocks that an H100 holds at once
+// Thread blocks that an H100 holds at once, of the two passes.
+inline constexpr std::int64_t kTensorParts = 132 * 6;
+inline constexpr int kEncodeThreadBlocks = 4;
+inline constexpr std::int64_t kTensorEncoders = 132 * kEncodeThreadBlocks;
 
 // A tensor in chunks of rows, dealt to at most kTensorParts thread blocks.
 struct Chunks {
@@ -68,12 +71,29 @@ __global__ void __launch_bounds__(kTensorThreads, kAligned ? 6 : 3)
   if (threadIdx.x == 0) of_part[blockIdx.x] = found;
 }
 
-// parts: 0 if the parameters are given.
+template <class Source>
+struct ChunkPart {
+  typename Source::Raw raw[kTensorVectors<Source>];
+};
+
+// parts: 0 if the parameters are given. The next chunk is on its way while one is encoded, the
+// first while the parameters are made.
 template <class Scheme, class Source, bool kAligned>
-__global__ void __launch_bounds__(kTensorThreads)
+__global__ void __launch_bounds__(kTensorThreads, kAligned ? kEncodeThreadBlocks : 1)
     encode_tensor(Source source, Scheme scheme, Chunks chunks,
                   const typename Scheme::Found* of_part, unsigned parts, std::uint8_t* codes) {
   __shared__ typename Scheme::Found of_warp[kMaxWarps];
+  const auto load = [&](std::int64_t i, ChunkPart<Source>& part) {
+    if (i >= chunks.count) return;
+    for_each_eight<Source, kAligned>(
+        chunks, chunks.count - 1 - i, [&](int j, std::int64_t row, std::int64_t col, int count) {
+          if (count > 0) {
+            part.raw[j] = source.template load<kAligned, Reuse::kNone>(row, col, count);
+          }
+        });
+  };
+  ChunkPart<Source> current;
+  load(blockIdx.x, current);
   typename Scheme::Found found;
   for (unsigned part = threadIdx.x; part < parts; part += kTensorThreads) {
     found.merge(of_part[part]);
@@ -81,19 +101,16 @@ __global__ void __launch_bounds__(kTensorThreads)
   const auto encoding =
       scheme.finish(of_thread_block(found, of_warp), 0, blockIdx.x == 0 && threadIdx.x == 0);
   for (std::int64_t i = blockIdx.x; i < chunks.count; i += gridDim.x) {
-    const std::int64_t chunk = chunks.count - 1 - i;
-    typename Source::Raw raw[kTensorVectors<Source>];
+    ChunkPart<Source> next;
+    load(i + gridDim.x, next);
     for_each_eight<Source, kAligned>(
-        chunks, chunk, [&](int j, std::int64_t row, std::int64_t col, int count) {
-          if (count > 0) raw[j] = source.template load<kAligned, Reuse::kNone>(row, col, count);
-        });
-    for_each_eight<Source, kAligned>(
-        chunks, chunk, [&](int j, std::int64_t row, std::int64_t col, int count) {
+        chunks, chunks.count - 1 - i, [&](int j, std::int64_t row, std::int64_t col, int count) {
           if (count == 0) return;
           store_codes<Scheme::kBits, kAligned>(
               codes + (row * chunks.cols + col) * Scheme::kBits / 8,
-              encode_eight(scheme, source.finish(raw[j]), encoding), count);
+              encode_eight(scheme, source.finish(current.raw[j]), encoding), count);
         });
+    current = next;
   }
 }
 
@@ -108,7 +125,8 @@ void quantize_tensor(const Source& source, const Scheme& scheme, const Matrix& x
       scan_tensor<Scheme, Source, kAligned>
           <<<chunks.parts(), kTensorThreads, 0, stream>>>(source, chunks, of_part);
     }
-    encode_tensor<Scheme, Source, kAligned><<<chunks.parts(), kTensorThreads, 0, stream>>>(
+    const auto encoders = static_cast<unsigned>(std::min(chunks.count, kTensorEncoders));
+    encode_tensor<Scheme, Source, kAligned><<<encoders, kTensorThreads, 0, stream>>>(
         source, scheme, chunks, of_part, scans ? chunks.parts() : 0, codes);
   };
   if (aligned) {

@@ -129,24 +129,37 @@ __global__ void __launch_bounds__(kNvfp4Partials)
   *result.exact_reciprocal = exact ? 1.0F / scale.decode : 0.0F;
 }
 
+// How a thread block's 512 blocks lie. kFlat: in a row, of aligned rows without gaps and scales
+// without padding. kRows: row by row, padding included. kTiles: 16 blocks of four times eight rows,
+// 32 apart: their scales are four lines of 128 bytes of the swizzled layout. Aligned.
+enum class Nvfp4Layout : std::uint8_t { kFlat, kRows, kTiles };
+
+constexpr unsigned kWarps = kThreads / 32;
+constexpr unsigned kTileSteps = kSwizzleTileRows / 32;
+
 // A lane has four loads in flight and makes the scales of two of the four blocks that it has a half
-// of. kFlat: aligned rows without gaps and scales without padding, so that a block's number says
-// where its elements are. Blocks are taken from the last one on: the pass before left the end of x
-// in the cache.
-template <class Words, bool kFlat>
+// of. Blocks are taken from the last one on: the pass before left the end of x in the cache.
+template <class Words, Nvfp4Layout kLayout>
 __global__ void __launch_bounds__(kThreads)
     quantize_nvfp4_blocks(Nvfp4Blocks tensor, TensorScale scale) {
+  constexpr bool kFlat = kLayout == Nvfp4Layout::kFlat;
+  constexpr bool kTiles = kLayout == Nvfp4Layout::kTiles;
   constexpr unsigned kOctetBytes = kOctet * 4 / Words::kPerWord;
   const unsigned lane = threadIdx.x % 32;
+  const unsigned warp = threadIdx.x / 32;
   const unsigned half = lane % kLanes;
   const unsigned group = gridDim.x - 1 - blockIdx.x;
-  const unsigned first = (group * (kThreads / 32) + threadIdx.x / 32) * kWarpBlocks;
+  const unsigned first = (group * kWarps + warp) * kWarpBlocks;
   const std::int64_t first_octet = static_cast<std::int64_t>(first) * kLanes + lane;
   const auto block_of = [&](unsigned step) { return first + step * kStepBlocks + lane / kLanes; };
+  // Of kTiles: a line of 128 bytes within its tile of the swizzled layout, and its rows.
+  const unsigned line = gridDim.y - 1 - blockIdx.y;
+  const unsigned tile_row = line / kTileSteps * kSwizzleTileRows;
+  const unsigned first_row = tile_row + line % kTileSteps * kWarps + warp;
 
   // This lane makes the scales of its steps 2 * half and 2 * half + 1.
   unsigned own_row[2] = {0, 0};
-  if (!kFlat || tensor.swizzled) {
+  if (!kTiles && (!kFlat || tensor.swizzled)) {
     own_row[0] = block_of(2 * half) / tensor.padded_across;
     own_row[1] = block_of(2 * half + 1) / tensor.padded_across;
   }
@@ -161,17 +174,22 @@ __global__ void __launch_bounds__(kThreads)
       number[i] = block < tensor.blocks ? first_octet + i * 32 : -1;
       from = tensor.x + (first_octet + i * 32) * kOctetBytes;
     } else {
-      const unsigned row = __shfl_sync(kAllLanes, own_row[i % 2], static_cast<int>(i / 2), kLanes);
-      const unsigned col = block - row * tensor.padded_across;
+      const unsigned row =
+          kTiles ? first_row + i * 32
+                 : __shfl_sync(kAllLanes, own_row[i % 2], static_cast<int>(i / 2), kLanes);
+      const unsigned col =
+          kTiles ? group * kStepBlocks + lane / kLanes : block - row * tensor.padded_across;
       const std::int64_t octet_col = static_cast<std::int64_t>(col) * kLanes + half;
       const bool inside = row < tensor.rows && col < tensor.across;
       number[i] = inside ? std::int64_t{row} * tensor.across * kLanes + octet_col : -1;
       from = tensor.x + row * tensor.row_bytes + octet_col * kOctetBytes;
     }
-    octets[i] =
-        number[i] >= 0 ? load_octet<Words>(from, kFlat || tensor.aligned) : Octet<Words>::zero();
+    octets[i] = number[i] >= 0 ? load_octet<Words>(from, kFlat || kTiles || tensor.aligned)
+                               : Octet<Words>::zero();
   }
 
+  __shared__ alignas(16)
+      std::uint8_t tiles[kStepBlocks / kSwizzleTileCols][kWarps][kTileSteps][kSwizzleTileCols];
   const Divisor decode{*scale.decode, *scale.exact_reciprocal};
   float factor[2];
 #pragma unroll
@@ -184,12 +202,19 @@ __global__ void __launch_bounds__(kThreads)
         from_bits(max_in_word<Words>(max_words<Words>(half == 0 ? mine : other, received)));
     const std::uint8_t code = block_scale_of(amax, tensor.recipe, tensor.floor, scale, decode);
     factor[k] = scale.factors[code];
-    const unsigned block = block_of(2 * half + k);
-    if (block >= tensor.blocks) continue;
-    const unsigned col = block - own_row[k] * tensor.padded_across;
-    const bool inside = kFlat || (own_row[k] < tensor.rows && col < tensor.across);
-    tensor.block_scale[tensor.swizzled ? swizzle_offset(own_row[k], col, tensor.across) : block] =
-        inside ? code : 0;
+    if constexpr (kTiles) {
+      const unsigned col = lane / kLanes;
+      const bool inside = first_row + (2 * half + k) * 32 < tensor.rows &&
+                          group * kStepBlocks + col < tensor.across;
+      tiles[col / kSwizzleTileCols][warp][2 * half + k][col % kSwizzleTileCols] = inside ? code : 0;
+    } else {
+      const unsigned block = block_of(2 * half + k);
+      if (block >= tensor.blocks) continue;
+      const unsigned col = block - own_row[k] * tensor.padded_across;
+      const bool inside = kFlat || (own_row[k] < tensor.rows && col < tensor.across);
+      tensor.block_scale[tensor.swizzled ? swizzle_offset(own_row[k], col, tensor.across) : block] =
+          inside ? code : 0;
+    }
   }
 
 #pragma unroll
@@ -197,6 +222,16 @@ __global__ void __launch_bounds__(kThreads)
     const float of_step = __shfl_sync(kAllLanes, factor[i % 2], static_cast<int>(i / 2), kLanes);
     const unsigned codes = encode_e2m1_octet(octets[i], of_step);
     if (number[i] >= 0) reinterpret_cast<unsigned*>(tensor.codes)[number[i]] = codes;
+  }
+  if constexpr (kTiles) {
+    __syncthreads();
+    if (threadIdx.x >= sizeof(tiles) / 16) return;
+    const unsigned tile = threadIdx.x / kWarps;
+    const unsigned row = first_row - warp + threadIdx.x % kWarps;
+    const unsigned col = group * kStepBlocks + tile * kSwizzleTileCols;
+    if (col >= tensor.across) return;
+    *reinterpret_cast<uint4*>(tensor.block_scale + swizzle_offset(row, col, tensor.across)) =
+        *reinterpret_cast<const uint4*>(tiles[tile][threadIdx.x % kWarps]);
   }
 }
 
@@ -242,10 +277,17 @@ void launch(const QuantizeNvfp4CudaArgs& args, const Nvfp4Blocks& tensor) {
                                                  args.recipe, scale);
   if (groups == 0) return;
   const bool padded = tensor.blocks != tensor.rows * tensor.across;
-  if (contiguous && tensor.aligned && !padded) {
-    quantize_nvfp4_blocks<Words, true><<<groups, kThreads, 0, stream>>>(tensor, scale);
+  const std::int64_t lines = ceil_div(tensor.rows, kSwizzleTileRows) * kTileSteps;
+  if (tensor.swizzled && tensor.aligned && is_aligned(tensor.block_scale, 16) && lines < 65536) {
+    const dim3 grid(static_cast<unsigned>(ceil_div(tensor.across, kStepBlocks)),
+                    static_cast<unsigned>(lines));
+    quantize_nvfp4_blocks<Words, Nvfp4Layout::kTiles><<<grid, kThreads, 0, stream>>>(tensor, scale);
+  } else if (contiguous && tensor.aligned && !padded) {
+    quantize_nvfp4_blocks<Words, Nvfp4Layout::kFlat>
+        <<<groups, kThreads, 0, stream>>>(tensor, scale);
   } else {
-    quantize_nvfp4_blocks<Words, false><<<groups, kThreads, 0, stream>>>(tensor, scale);
+    quantize_nvfp4_blocks<Words, Nvfp4Layout::kRows>
+        <<<groups, kThreads, 0, stream>>>(tensor, scale);
   }
 }
 

@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kThreads) quantize_rows(Rows rows) {
   for (unsigned i = 0; i < kSteps; ++i) amax[i] = octets[i].amax();
   max_over_four_lanes<Words>(amax, lane, 2, 1);
   const std::uint8_t own_scale = mx_scale<Element>(max_in_word<Words>(amax[0]), rows.rule);
-  const float own_factor = E8m0::reciprocal(own_scale);
+  const unsigned own_factors = bf16_reciprocal(own_scale) * 0x10001U;
   if (own < rows.blocks) {
     const unsigned own_col = own - own_row * rows.padded_across;
     rows.scale[rows.swizzled ? swizzle_offset(own_row, own_col, rows.across) : own] = own_scale;
@@ -67,8 +67,8 @@ __global__ void __launch_bounds__(kThreads) quantize_rows(Rows rows) {
 
 #pragma unroll
   for (unsigned i = 0; i < kSteps; ++i) {
-    const float factor = __shfl_sync(kAllLanes, own_factor, static_cast<int>(i), kLanes);
-    const auto codes = encode_octet<Element>(octets[i], factor);
+    const unsigned factors = __shfl_sync(kAllLanes, own_factors, static_cast<int>(i), kLanes);
+    const auto codes = encode_octet<Element>(octets[i], factors);
     if (number[i] != ~0U) {
       const std::int64_t octet = static_cast<std::int64_t>(number[i]) * kLanes + part;
       reinterpret_cast<typename OctetCodes<Element>::Type*>(rows.codes)[octet] = codes;

@@ -1,23 +1,19 @@
-// Blocks of 32 along rows, along columns, or along both from one read. A group of threads takes a
-// tile of 128x128, whose scales are a tile of the swizzled layout for either dimension; a warp
-// takes 32x64, a lane 8x8, so that a lane holds eight consecutive elements of rows and of columns
-// alike. Codes go through shared memory, so that whole lines of 128 bytes are stored.
+// Blocks of 32 along rows, along columns, or along both from one read, in the tiles of
+// quantize_common/cuda_tiles.h.
 #include "formats/mx.h"
-#include "formats/swizzle.h"
+#include "kernels/quantize_common/cuda_tiles.h"
 #include "kernels/quantize_mx/cuda_kernels.h"
 #include "kernels/runtime/cuda_octets.h"
 
 namespace lowp::kernels {
 namespace {
 
-constexpr unsigned kThreads = 256;
-constexpr unsigned kTile = 128;
 constexpr unsigned kBlock = kMxBlock;
-constexpr unsigned kAcross = 8;  // octets that lie side by side in a warp, ...
-constexpr unsigned kDown = 4;    // ... and below each other
-constexpr unsigned kWarpsAcross = kTile / (kOctet * kAcross);
-constexpr unsigned kChunk = 16;  // bytes that a lane copies
-constexpr unsigned kGroup = 8;   // tiles along the side of a square that is taken at a time
+constexpr unsigned kWordBlocks = 4;  // blocks whose scales are a word
+
+// How scales are stored: in rows at once, in bands that words_to_rows takes, or in the layout
+// 32_4_4.
+enum class ScaleLayout : std::uint8_t { kRows, kBands, kSwizzled };
 
 // One output: x's rows, or its columns.
 struct Output {
@@ -27,54 +23,68 @@ struct Output {
   unsigned cols;
 };
 
+template <class Shape>
 struct Tiles {
   const std::uint8_t* x;
   std::int64_t row_bytes;  // between rows of x
+  TileOrder<Shape> order;
   MxScaleRule rule;
-  bool swizzled;
-  unsigned down;  // number of tiles
-  unsigned across;
+  ScaleLayout layout;
   Output along_rows;  // (rows, cols)
   Output along_cols;  // (cols, rows)
 };
 
-// Scales of a tile: four blocks for each of 128 rows or columns.
-using ScaleTile = std::uint8_t[kTile][kTile / kBlock];
+// Scales of a tile: those of kBlocks blocks for each of kRows rows or columns.
+template <unsigned kRows, unsigned kBlocks, unsigned kThreads>
+struct ScaleTile {
+  static constexpr unsigned kWords = kBlocks / kWordBlocks;
+  alignas(16) std::uint8_t bytes[kRows][kBlocks];
 
-// Codes of a tile. The 16-byte chunks of a row are permuted by the octet of rows that it is in: the
-// octets of a warp that lie below each other go to different banks.
-template <class Element>
-struct CodeTile {
-  static constexpr unsigned kRowBytes = kTile * OctetCodes<Element>::kBytes / kOctet;
-  static constexpr unsigned kChunks = kRowBytes / kChunk;
-  alignas(16) std::uint8_t bytes[kTile * kRowBytes];
-
-  __device__ std::uint8_t* at(unsigned row, unsigned byte) {
-    constexpr unsigned kBits = kChunks == 8 ? 3 : 2;
-    const unsigned permuted = byte / kChunk ^ __brev(row / kOctet % kChunks) >> (32 - kBits);
-    return bytes + row * kRowBytes + permuted * kChunk + byte % kChunk;
+  __device__ unsigned word(unsigned row, unsigned i) const {
+    return reinterpret_cast<const unsigned*>(bytes[row])[i];
   }
 
-  __device__ void put(unsigned row, unsigned col, typename OctetCodes<Element>::Type codes) {
-    const unsigned byte = col / kOctet * OctetCodes<Element>::kBytes;
-    *reinterpret_cast<typename OctetCodes<Element>::Type*>(at(row, byte)) = codes;
-  }
-
-  // To rows from tile `down`, columns from tile `across` on.
-  __device__ void store(const Output& output, unsigned down, unsigned across) {
-    const std::int64_t row_bytes =
-        static_cast<std::int64_t>(output.cols / kOctet) * OctetCodes<Element>::kBytes;
-    const unsigned byte = threadIdx.x % kChunks * kChunk;
-    const std::int64_t first_byte = std::int64_t{across} * kRowBytes + byte;
-    if (first_byte >= row_bytes) return;
+  // To rows from `first_row`, blocks from `first` on.
+  __device__ void store(const Output& output, ScaleLayout layout, unsigned first_row,
+                        unsigned first) const {
+    const unsigned blocks = output.cols / kBlock;
+    if (layout == ScaleLayout::kSwizzled) return store_swizzled(output, blocks, first_row, first);
 #pragma unroll
-    for (unsigned i = 0; i < kTile * kChunks / kThreads; ++i) {
-      const unsigned row = i * (kThreads / kChunks) + threadIdx.x / kChunks;
-      const std::int64_t out_row = std::int64_t{down} * kTile + row;
-      if (out_row < output.rows) {
-        *reinterpret_cast<uint4*>(output.codes + out_row * row_bytes + first_byte) =
-            *reinterpret_cast<const uint4*>(at(row, byte));
+    for (unsigned i = threadIdx.x; i < kRows * kWords; i += kThreads) {
+      const unsigned row = first_row + i % kRows;
+      const unsigned block = first + i / kRows * kWordBlocks;
+      if (row >= output.rows || block >= blocks) continue;
+      const unsigned four = word(i % kRows, i / kRows);
+      if (layout == ScaleLayout::kBands) {
+        auto* words = reinterpret_cast<unsigned*>(output.scale);
+        words[band_offset(row, block / kWordBlocks, blocks / kWordBlocks)] = four;
+      } else {
+        std::uint8_t* scale = output.scale + static_cast<std::int64_t>(row) * blocks + block;
+        if (blocks % kWordBlocks == 0) {
+          *reinterpret_cast<unsigned*>(scale) = four;
+        } else {
+          for (unsigned k = 0; k < kWordBlocks && block + k < blocks; ++k) {
+            scale[k] = static_cast<std::uint8_t>(four >> (8 * k));
+          }
+        }
       }
+    }
+  }
+
+ private:
+  // 16 bytes a lane: what lies side by side there are rows 32 apart.
+  __device__ void store_swizzled(const Output& output, unsigned blocks, unsigned first_row,
+                                 unsigned first) const {
+    static_assert(kRows % kSwizzleTileRows == 0);
+    for (unsigned i = threadIdx.x; i < kRows / 4 * kWords; i += kThreads) {
+      const unsigned column = i / 32 % kWords;
+      const unsigned tile_row = i / 32 / kWords * kSwizzleTileRows;
+      const unsigned block = first + column * kWordBlocks;
+      if (first_row + tile_row >= output.rows || block >= blocks) continue;
+      const unsigned row = tile_row + i % 32;
+      *reinterpret_cast<uint4*>(output.scale + swizzle_offset(first_row + row, block, blocks)) = {
+          word(row, column), word(row + 32, column), word(row + 64, column),
+          word(row + 96, column)};
     }
   }
 };
@@ -83,55 +93,45 @@ struct Nothing {};
 template <bool kWanted, class Type>
 using If = std::conditional_t<kWanted, Type, Nothing>;
 
-// The scales of 2 of 8 rows (columns) that four lanes share, in the two bytes.
+template <class Element>
+constexpr unsigned code_bytes(unsigned count) {
+  return count / kOctet * OctetCodes<Element>::kBytes;
+}
+
+template <class Element, bool kAlongRows, bool kAlongCols, class Shape>
+struct Shared {
+  static constexpr unsigned kRows = Shape::kRows;
+  static constexpr unsigned kCols = Shape::kCols;
+  static constexpr unsigned kThreads = Shape::kThreads;
+  If<kAlongRows, CodeTile<kRows, code_bytes<Element>(kCols), kThreads>> row_codes;
+  If<kAlongCols, CodeTile<kCols, code_bytes<Element>(kRows), kThreads>> col_codes;
+  If<kAlongRows, ScaleTile<kRows, kCols / kBlock, kThreads>> row_scales;
+  If<kAlongCols, ScaleTile<kCols, kRows / kBlock, kThreads>> col_scales;
+};
+
+// Of two rows (columns) next to each other: scale bytes, and what to multiply by, as two bf16.
+struct TwoScales {
+  unsigned scales;
+  unsigned factors;
+};
+
+// The scales of 2 of 8 rows (columns) that four lanes share.
 template <class Words, class Element, int kWords>
-__device__ unsigned two_scales(unsigned (&amax)[kWords], unsigned lane, unsigned high, unsigned low,
-                               MxScaleRule rule) {
-  max_over_four_lanes<Words>(amax, lane, high, low);
+__device__ TwoScales two_scales(unsigned (&amax)[kWords], unsigned high, unsigned low,
+                                MxScaleRule rule) {
+  max_over_four_lanes<Words>(amax, threadIdx.x % 32, high, low);
   unsigned first = amax[0];
   unsigned second = amax[0] >> 16;
   if constexpr (Words::kPerWord == 1) second = amax[1];
   const unsigned mask = Words::kPerWord == 2 ? 0xFFFFU : ~0U;
-  return mx_scale<Element>(__float_as_uint(Words::low(first & mask)), rule) |
-         mx_scale<Element>(__float_as_uint(Words::low(second & mask)), rule) << 8;
+  first = mx_scale<Element>(__float_as_uint(Words::low(first & mask)), rule);
+  second = mx_scale<Element>(__float_as_uint(Words::low(second & mask)), rule);
+  return {first | second << 8, bf16_reciprocal(first) | bf16_reciprocal(second) << 16};
 }
 
-// Stores the four scales of row `inner` of a tile. `down`, `across`: the tile's place.
-__device__ void store_scales(const Output& output, bool swizzled, unsigned down, unsigned across,
-                             const ScaleTile& tile, unsigned inner) {
-  const unsigned four = *reinterpret_cast<const unsigned*>(tile[inner]);
-  const unsigned blocks = output.cols / kBlock;
-  const unsigned row = down * kTile + inner;
-  const unsigned col = across * (kTile / kBlock);
-  if (swizzled) {
-    *reinterpret_cast<unsigned*>(output.scale + swizzle_offset(row, col, blocks)) = four;
-  } else if (row < output.rows) {
-    std::uint8_t* scale = output.scale + static_cast<std::int64_t>(row) * blocks + col;
-    if (blocks % 4 == 0) {
-      *reinterpret_cast<unsigned*>(scale) = four;
-    } else {
-      for (unsigned i = 0; i < 4 && col + i < blocks; ++i) {
-        scale[i] = static_cast<std::uint8_t>(four >> (8 * i));
-      }
-    }
-  }
-}
-
-// Tiles are taken in squares of kGroup x kGroup: the words of scales that fill a sector of 32
-// bytes, and the lines that fill a page, are written within a short time for either dimension.
-struct Place {
-  unsigned down;
-  unsigned across;
-};
-__device__ Place tile_of(unsigned number, const Tiles& tiles) {
-  const unsigned band_tiles = kGroup * tiles.across;
-  const unsigned band = number / band_tiles;
-  const unsigned in_band = number % band_tiles;
-  const unsigned height = min(kGroup, tiles.down - band * kGroup);
-  const unsigned square = in_band / (height * kGroup);
-  const unsigned in_square = in_band % (height * kGroup);
-  const unsigned width = min(kGroup, tiles.across - square * kGroup);
-  return {band * kGroup + in_square / width, square * kGroup + in_square % width};
+// The factor of one of the two, twice.
+__device__ unsigned factors_of(unsigned two, int i) {
+  return __byte_perm(two, 0, i % 2 == 0 ? 0x1010 : 0x3232);
 }
 
 // Eight rows of column `col` of a lane's 8x8 elements.
@@ -150,90 +150,148 @@ __device__ Octet<Words> column(const Octet<Words> (&octets)[kOctet], int col) {
   return result;
 }
 
-template <class Words, class Element, bool kAlongRows, bool kAlongCols>
-__global__ void __launch_bounds__(kThreads, Words::kPerWord) quantize_tiles(Tiles tiles) {
-  constexpr int kWords = Octet<Words>::kWords;
-  constexpr unsigned kOctetBytes = kOctet * 4 / Words::kPerWord;
-  __shared__ If<kAlongRows, CodeTile<Element>> row_codes;
-  __shared__ If<kAlongCols, CodeTile<Element>> col_codes;
-  __shared__ alignas(4) ScaleTile row_scales;
-  __shared__ alignas(4) ScaleTile col_scales;
+template <class Words>
+__device__ void load(const std::uint8_t* from, std::int64_t row_bytes, bool inside,
+                     Octet<Words> (&octets)[kOctet]) {
+#pragma unroll
+  for (int i = 0; i < kOctet; ++i, from += row_bytes) {
+    octets[i] = inside ? Octet<Words>::load(from) : Octet<Words>::zero();
+    asm volatile("" : "+l"(from));  // a sum a row, not a product
+  }
+}
 
-  const auto [down, across] = tile_of(blockIdx.x, tiles);
-  const unsigned lane = threadIdx.x % 32;
-  const unsigned warp = threadIdx.x / 32;
-  // Of this lane's 8x8 elements within the tile.
-  const unsigned row = (warp / kWarpsAcross * kDown + lane / kAcross) * kOctet;
-  const unsigned col = (warp % kWarpsAcross * kAcross + lane % kAcross) * kOctet;
-  const unsigned first_row = down * kTile + row;
-  const unsigned first_col = across * kTile + col;
-  const bool inside = first_row < tiles.along_rows.rows && first_col < tiles.along_rows.cols;
-
-  Octet<Words> octets[kOctet];
-  const std::uint8_t* from =
-      tiles.x + first_row * tiles.row_bytes + first_col / kOctet * std::int64_t{kOctetBytes};
+template <class Element, class Words, class Codes, class Scales>
+__device__ void encode_rows(const Octet<Words> (&octets)[kOctet], MxScaleRule rule, unsigned row,
+                            unsigned col, Codes& codes, Scales& scales) {
+  unsigned amax[Octet<Words>::kWords];
+#pragma unroll
+  for (int w = 0; w < Octet<Words>::kWords; ++w) {
+    if constexpr (Words::kPerWord == 1) {
+      amax[w] = octets[w].amax();
+    } else {
+      const unsigned even = octets[2 * w].amax();
+      const unsigned odd = octets[2 * w + 1].amax();
+      amax[w] = max_words<Words>(__byte_perm(even, odd, 0x5410), __byte_perm(even, odd, 0x7632));
+    }
+  }
+  const TwoScales own = two_scales<Words, Element>(amax, 2, 1, rule);
+  const unsigned own_row = row + threadIdx.x % 4 * 2;
+  scales.bytes[own_row][col / kBlock] = static_cast<std::uint8_t>(own.scales);
+  scales.bytes[own_row + 1][col / kBlock] = static_cast<std::uint8_t>(own.scales >> 8);
+  const auto lane = codes.lane(row, code_bytes<Element>(col));
 #pragma unroll
   for (int i = 0; i < kOctet; ++i) {
-    octets[i] = inside ? Octet<Words>::load(from + i * tiles.row_bytes) : Octet<Words>::zero();
+    const unsigned two = __shfl_sync(kAllLanes, own.factors, i / 2, 4);
+    lane.put(i, encode_octet<Element>(octets[i], factors_of(two, i)));
   }
+}
 
+template <class Element, class Words, class Codes, class Scales>
+__device__ void encode_cols(const Octet<Words> (&octets)[kOctet], MxScaleRule rule, unsigned row,
+                            unsigned col, Codes& codes, Scales& scales) {
+  unsigned amax[Octet<Words>::kWords];
+#pragma unroll
+  for (int w = 0; w < Octet<Words>::kWords; ++w) {
+    amax[w] = octets[0].words[w];
+#pragma unroll
+    for (int i = 1; i < kOctet; ++i) {
+      amax[w] = larger_magnitudes<Words>(amax[w], octets[i].words[w]);
+    }
+    amax[w] = magnitudes<Words>(amax[w]);
+  }
+  const TwoScales own = two_scales<Words, Element>(amax, 16, 8, rule);
+  const unsigned own_col = col + threadIdx.x / 8 % 4 * 2;
+  scales.bytes[own_col][row / kBlock] = static_cast<std::uint8_t>(own.scales);
+  scales.bytes[own_col + 1][row / kBlock] = static_cast<std::uint8_t>(own.scales >> 8);
+  const auto lane = codes.lane(col, code_bytes<Element>(row));
+#pragma unroll
+  for (int j = 0; j < kOctet; ++j) {
+    const int from_lane = static_cast<int>(threadIdx.x % 8) + j / 2 * 8;
+    const unsigned two = __shfl_sync(kAllLanes, own.factors, from_lane);
+    lane.put(j, encode_octet<Element>(column(octets, j), factors_of(two, j)));
+  }
+}
+
+// To rows from first_row, columns from first_col on of the output.
+template <class Element, class Codes, class Scales>
+__device__ void store(const Output& output, ScaleLayout layout, const Codes& codes,
+                      const Scales& scales, unsigned first_row, unsigned first_col) {
+  const std::int64_t stride = code_bytes<Element>(output.cols);
+  codes.template store<16>(output.codes + first_row * stride + code_bytes<Element>(first_col),
+                           stride, output.rows - first_row,
+                           code_bytes<Element>(output.cols - first_col));
+  scales.store(output, layout, first_row, first_col / kBlock);
+}
+
+template <class Words, class Element, bool kAlongRows, bool kAlongCols, class Shape>
+__global__ void __launch_bounds__(Shape::kThreads, Shape::kLeastResident)
+    quantize_tiles(const __grid_constant__ Tiles<Shape> tiles) {
+  extern __shared__ uint4 memory[];
+  auto& shared = *reinterpret_cast<Shared<Element, kAlongRows, kAlongCols, Shape>*>(memory);
+  start_next_kernel();
+  const unsigned first_row = tiles.order.first_row();
+  const unsigned first_col = tiles.order.first_col();
+  const unsigned rows = tiles.along_rows.rows;
+  const unsigned cols = tiles.along_rows.cols;
+  if (first_row >= rows || first_col >= cols) return;
+
+  const unsigned row = Shape::lane_row();
+  const unsigned col = Shape::lane_col();
+  Octet<Words> octets[kOctet];
+  load(tiles.x + (first_row + row) * tiles.row_bytes +
+           std::int64_t{first_col + col} * (4 / Words::kPerWord),
+       tiles.row_bytes, first_row + row < rows && first_col + col < cols, octets);
   if constexpr (kAlongRows) {
-    unsigned amax[kWords];
-#pragma unroll
-    for (int w = 0; w < kWords; ++w) {
-      if constexpr (Words::kPerWord == 1) {
-        amax[w] = octets[w].amax();
-      } else {
-        const unsigned even = octets[2 * w].amax();
-        const unsigned odd = octets[2 * w + 1].amax();
-        amax[w] = max_words<Words>(__byte_perm(even, odd, 0x5410), __byte_perm(even, odd, 0x7632));
-      }
-    }
-    const unsigned own = two_scales<Words, Element>(amax, lane, 2, 1, tiles.rule);
-    const unsigned own_row = row + lane % 4 * 2;
-    row_scales[own_row][col / kBlock] = static_cast<std::uint8_t>(own);
-    row_scales[own_row + 1][col / kBlock] = static_cast<std::uint8_t>(own >> 8);
-#pragma unroll
-    for (int i = 0; i < kOctet; ++i) {
-      const unsigned two = __shfl_sync(kAllLanes, own, i / 2, 4);
-      const float factor = E8m0::reciprocal(static_cast<std::uint8_t>(two >> (i % 2 * 8)));
-      row_codes.put(row + i, col, encode_octet<Element>(octets[i], factor));
-    }
+    encode_rows<Element>(octets, tiles.rule, row, col, shared.row_codes, shared.row_scales);
   }
-
+  if constexpr (kAlongRows && kAlongCols) forget_derived(octets);
   if constexpr (kAlongCols) {
-    unsigned amax[kWords];
-#pragma unroll
-    for (int w = 0; w < kWords; ++w) {
-      amax[w] = magnitudes<Words>(octets[0].words[w]);
-#pragma unroll
-      for (int i = 1; i < kOctet; ++i) {
-        amax[w] = max_words<Words>(amax[w], magnitudes<Words>(octets[i].words[w]));
-      }
-    }
-    const unsigned own = two_scales<Words, Element>(amax, lane, 2 * kAcross, kAcross, tiles.rule);
-    const unsigned own_col = col + lane / kAcross % 4 * 2;
-    col_scales[own_col][row / kBlock] = static_cast<std::uint8_t>(own);
-    col_scales[own_col + 1][row / kBlock] = static_cast<std::uint8_t>(own >> 8);
-#pragma unroll
-    for (int j = 0; j < kOctet; ++j) {
-      const unsigned two =
-          __shfl_sync(kAllLanes, own, static_cast<int>(lane % kAcross) + j / 2 * 8);
-      const float factor = E8m0::reciprocal(static_cast<std::uint8_t>(two >> (j % 2 * 8)));
-      col_codes.put(col + j, row, encode_octet<Element>(column(octets, j), factor));
-    }
+    encode_cols<Element>(octets, tiles.rule, row, col, shared.col_codes, shared.col_scales);
   }
-
   __syncthreads();
-  if constexpr (kAlongRows) row_codes.store(tiles.along_rows, down, across);
-  if constexpr (kAlongCols) col_codes.store(tiles.along_cols, across, down);
-  const unsigned inner = threadIdx.x % kTile;
-  if (threadIdx.x < kTile) {
-    if (kAlongCols) {
-      store_scales(tiles.along_cols, tiles.swizzled, across, down, col_scales, inner);
-    }
-  } else if (kAlongRows) {
-    store_scales(tiles.along_rows, tiles.swizzled, down, across, row_scales, inner);
+  if constexpr (kAlongRows) {
+    store<Element>(tiles.along_rows, tiles.layout, shared.row_codes, shared.row_scales, first_row,
+                   first_col);
+  }
+  if constexpr (kAlongCols) {
+    store<Element>(tiles.along_cols, tiles.layout, shared.col_codes, shared.col_scales, first_col,
+                   first_row);
+  }
+}
+
+// Scales of an output as words.
+WordMatrix words_of(const Output& output) {
+  if (output.codes == nullptr) return {};
+  return {reinterpret_cast<unsigned*>(output.scale), output.rows,
+          output.cols / (kBlock * kWordBlocks)};
+}
+
+template <class Words, class Element, bool kAlongRows, bool kAlongCols, class Shape>
+void launch(const QuantizeMxCudaArgs& args) {
+  const Matrix& x = args.x;
+  auto* stream = static_cast<cudaStream_t>(args.stream);
+  const auto rows = static_cast<unsigned>(x.rows);
+  const auto cols = static_cast<unsigned>(x.cols);
+  Tiles<Shape> tiles{
+      .x = static_cast<const std::uint8_t*>(x.data),
+      .row_bytes = x.stride * (bits(x.dtype) / 8),
+      .order = TileOrder<Shape>(x.rows),
+      .rule = mx_scale_rule<Element>(args.mode),
+      .layout = args.swizzled ? ScaleLayout::kSwizzled : ScaleLayout::kRows,
+      .along_rows = {args.along_rows.codes, args.along_rows.scale, rows, cols},
+      .along_cols = {args.along_cols.codes, args.along_cols.scale, cols, rows},
+  };
+  constexpr unsigned kWord = kBlock * kWordBlocks;
+  const bool bands = !args.swizzled && x.rows * x.cols >= kManyElements && rows % kWord == 0 &&
+                     cols % kWord == 0 && takes_bands(words_of(tiles.along_rows)) &&
+                     takes_bands(words_of(tiles.along_cols));
+  if (bands) tiles.layout = ScaleLayout::kBands;
+  constexpr int kBytes = sizeof(Shared<Element, kAlongRows, kAlongCols, Shape>);
+  const auto kernel = quantize_tiles<Words, Element, kAlongRows, kAlongCols, Shape>;
+  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
+  kernel<<<tiles.order.grid(x.rows, x.cols), Shape::kThreads, kBytes, stream>>>(tiles);
+  if (bands) {
+    launch_words_to_rows(words_of(tiles.along_rows), words_of(tiles.along_cols), stream);
   }
 }
 
@@ -242,7 +300,7 @@ __global__ void __launch_bounds__(kThreads, Words::kPerWord) quantize_tiles(Tile
 bool takes_mx_tiles(const QuantizeMxCudaArgs& args) {
   const Matrix& x = args.x;
   const auto fits = [](const MxBlocks& blocks) {
-    return is_aligned(blocks.codes, kChunk) && is_aligned(blocks.scale, 4);
+    return is_aligned(blocks.codes, 16) && is_aligned(blocks.scale, 16);
   };
   // Rows of codes are whole chunks: 32 columns of them are 16 bytes or 32.
   return args.block_size == kMxBlock && x.cols % kOctet == 0 && x.rows % kOctet == 0 &&
@@ -253,30 +311,21 @@ bool takes_mx_tiles(const QuantizeMxCudaArgs& args) {
 }
 
 void quantize_mx_tiles(const QuantizeMxCudaArgs& args) {
-  const Matrix& x = args.x;
-  const auto rows = static_cast<unsigned>(x.rows);
-  const auto cols = static_cast<unsigned>(x.cols);
-  Tiles tiles{
-      .x = static_cast<const std::uint8_t*>(x.data),
-      .row_bytes = x.stride * (bits(x.dtype) / 8),
-      .rule = {},
-      .swizzled = args.swizzled,
-      .down = (rows + kTile - 1) / kTile,
-      .across = (cols + kTile - 1) / kTile,
-      .along_rows = {args.along_rows.codes, args.along_rows.scale, rows, cols},
-      .along_cols = {args.along_cols.codes, args.along_cols.scale, cols, rows},
-  };
-  const unsigned groups = tiles.down * tiles.across;
-  auto* stream = static_cast<cudaStream_t>(args.stream);
-  with_words(x.dtype, [&]<class Words>(Words) {
+  with_words(args.x.dtype, [&]<class Words>(Words) {
     with_mx_element(args.element, [&]<class Element>(Element) {
-      tiles.rule = mx_scale_rule<Element>(args.mode);
+      // fp32, fp6 and e2m1 take more registers.
+      constexpr bool kFp8 = std::is_same_v<Element, E4m3> || std::is_same_v<Element, E5m2>;
+      constexpr unsigned kResident = Words::kPerWord == 1 ? 1 : 3;
+      constexpr bool kLarge = kFp8 && Words::kPerWord == 2;
+      using Small = TileShape<4, 2, kResident>;
+      using Wide = std::conditional_t<kLarge, TileShape<4, 4, 2>, Small>;
+      using Tall = std::conditional_t<kLarge, TileShape<8, 2, 2>, Small>;
       if (args.along_rows.codes == nullptr) {
-        quantize_tiles<Words, Element, false, true><<<groups, kThreads, 0, stream>>>(tiles);
+        launch<Words, Element, false, true, Tall>(args);
       } else if (args.along_cols.codes == nullptr) {
-        quantize_tiles<Words, Element, true, false><<<groups, kThreads, 0, stream>>>(tiles);
+        launch<Words, Element, true, false, Wide>(args);
       } else {
-        quantize_tiles<Words, Element, true, true><<<groups, kThreads, 0, stream>>>(tiles);
+        launch<Words, Element, true, true, Tall>(args);
       }
     });
   });

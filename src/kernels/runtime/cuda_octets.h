@@ -51,6 +51,23 @@ __device__ unsigned max_words(unsigned a, unsigned b) {
   return Words::kPerWord == 2 ? __vmaxu2(a, b) : max(a, b);
 }
 
+// Of the larger magnitudes of two words, with any sign; NaN if one is.
+template <class Words>
+__device__ unsigned larger_magnitudes(unsigned a, unsigned b) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 860
+  if constexpr (Words::kPerWord == 2) {
+    unsigned result;
+    if constexpr (std::is_same_v<Words, Bf16Words>) {
+      asm("max.NaN.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    } else {
+      asm("max.NaN.xorsign.abs.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    }
+    return result;
+  }
+#endif
+  return max_words<Words>(magnitudes<Words>(a), magnitudes<Words>(b));
+}
+
 // fp32 bits of the larger magnitude in a word.
 template <class Words>
 __device__ unsigned max_in_word(unsigned word) {
@@ -94,12 +111,10 @@ struct Octet {
 
   // The largest magnitudes, by position within a word.
   __device__ unsigned amax() const {
-    unsigned result = magnitudes<Words>(words[0]);
+    unsigned result = words[0];
 #pragma unroll
-    for (int w = 1; w < kWords; ++w) {
-      result = max_words<Words>(result, magnitudes<Words>(words[w]));
-    }
-    return result;
+    for (int w = 1; w < kWords; ++w) result = larger_magnitudes<Words>(result, words[w]);
+    return magnitudes<Words>(result);
   }
 };
 
@@ -148,6 +163,22 @@ __device__ unsigned signs_of_products(const Octet<Words>& octet, float factor) {
   return is_nan(factor) ? 0 : nibble_signs(octet);
 }
 
+// bf16 times a power of two is exact in bf16, two at a time: `factors` are two alike.
+__device__ inline unsigned multiply_pair(unsigned pair, unsigned factors) {
+  const __nv_bfloat162 product = __hmul2(*reinterpret_cast<const __nv_bfloat162*>(&pair),
+                                         *reinterpret_cast<const __nv_bfloat162*>(&factors));
+  return *reinterpret_cast<const unsigned*>(&product);
+}
+
+template <__nv_fp8_interpretation_t kFp8>
+__device__ uint2 encode_fp8_octet_exact(const Octet<Bf16Words>& octet, unsigned factors) {
+  Octet<Bf16Words> y;
+#pragma unroll
+  for (int w = 0; w < 4; ++w) y.words[w] = multiply_pair(octet.words[w], factors);
+  return {encode_fp8<kFp8>(y.value(0), y.value(1), y.value(2), y.value(3)),
+          encode_fp8<kFp8>(y.value(4), y.value(5), y.value(6), y.value(7))};
+}
+
 template <__nv_fp8_interpretation_t kFp8, class Words>
 __device__ uint2 encode_fp8_octet(const Octet<Words>& octet, float factor) {
   float y[kOctet];
@@ -174,15 +205,18 @@ __device__ unsigned encode_e2m1_octet(const Octet<Words>& octet, float factor) {
   return codes | signs_of_products(octet, factor);
 }
 
+// NaN is the only factor of bf16_reciprocal with a sign.
+__device__ inline bool is_nan_factor(unsigned factors) { return static_cast<int>(factors) < 0; }
+
 // The same two by two: bf16 times a power of two is exact in bf16, where 2^7 rounds to an integer.
-__device__ inline unsigned encode_e2m1_octet_exact(const Octet<Bf16Words>& octet, float factor) {
+__device__ inline unsigned encode_e2m1_octet_exact(const Octet<Bf16Words>& octet,
+                                                   unsigned factors) {
   const auto pair = [](unsigned bits) { return *reinterpret_cast<__nv_bfloat162*>(&bits); };
   const auto bits = [](__nv_bfloat162 pair) { return *reinterpret_cast<unsigned*>(&pair); };
-  const __nv_bfloat162 factors = pair(__byte_perm(__float_as_uint(factor), 0, 0x3232));
   unsigned least[4];
 #pragma unroll
   for (int w = 0; w < 4; ++w) {
-    const __nv_bfloat162 y = __hmul2(pair(magnitudes<Bf16Words>(octet.words[w])), factors);
+    const __nv_bfloat162 y = __hmul2(__habs2(pair(octet.words[w])), pair(factors));
     least[w] = __vimin3_u16x2(bits(__hfma2(y, pair(0x40004000), pair(0x43004300))),   // 2y + 128
                               bits(__hadd2(y, pair(0x43024302))),                     // y + 130
                               bits(__hfma2(y, pair(0x3F003F00), pair(0x43044304))));  // y / 2 + 132
@@ -192,15 +226,15 @@ __device__ inline unsigned encode_e2m1_octet_exact(const Octet<Bf16Words>& octet
   const unsigned last = __byte_perm(least[2], least[3], 0x6240);
   const unsigned even = __byte_perm(first, last, 0x5410);
   const unsigned odd = __byte_perm(first, last, 0x7632);
-  return is_nan(factor) ? 0x77777777U : even | odd << 4 | nibble_signs(octet);
+  return is_nan_factor(factors) ? 0x77777777U : even | odd << 4 | nibble_signs(octet);
 }
 
 // Codes of x * factor, a power of two or NaN, which makes each code what Element makes of NaN. The
 // smallest 32 magnitudes of e4m3 are those of e2m3 times 2^-6, code by code; those of e5m2 are
 // e3m2's times 2^-12: nothing is lost by such a factor where a code is not 0.
 template <class Element, class Words>
-__device__ typename OctetCodes<Element>::Type encode_octet(const Octet<Words>& octet,
-                                                           float factor) {
+__device__ typename OctetCodes<Element>::Type encode_octet_wide(const Octet<Words>& octet,
+                                                                float factor) {
   if constexpr (std::is_same_v<Element, E4m3>) {
     return encode_fp8_octet<__NV_E4M3>(octet, factor);
   } else if constexpr (std::is_same_v<Element, E5m2>) {
@@ -211,11 +245,33 @@ __device__ typename OctetCodes<Element>::Type encode_octet(const Octet<Words>& o
   } else if constexpr (std::is_same_v<Element, E3m2>) {
     const uint2 codes = encode_fp8_octet<__NV_E5M2>(octet, __fmul_rn(factor, 0x1p-12F));
     return {fp6_of_fp8(codes.x), fp6_of_fp8(codes.y)};
-  } else if constexpr (std::is_same_v<Words, Bf16Words>) {
-    return encode_e2m1_octet_exact(octet, factor);
   } else {
     return encode_e2m1_octet(octet, factor);
   }
+}
+
+// The same with the factor as two bf16 alike, which holds every power of two that a scale has.
+template <class Element, class Words>
+__device__ typename OctetCodes<Element>::Type encode_octet(const Octet<Words>& octet,
+                                                           unsigned factors) {
+  constexpr bool kExact = std::is_same_v<Words, Bf16Words>;
+  if constexpr (kExact && std::is_same_v<Element, E4m3>) {
+    return encode_fp8_octet_exact<__NV_E4M3>(octet, factors);
+  } else if constexpr (kExact && std::is_same_v<Element, E5m2>) {
+    return encode_fp8_octet_exact<__NV_E5M2>(octet, factors);
+  } else if constexpr (kExact && std::is_same_v<Element, E2m1>) {
+    return encode_e2m1_octet_exact(octet, factors);
+  } else {
+    return encode_octet_wide<Element>(octet, __uint_as_float(factors & 0xFFFF0000U));
+  }
+}
+
+// E8m0::reciprocal(scale) as the bits of a bf16.
+__device__ inline unsigned bf16_reciprocal(unsigned scale) {
+  unsigned bits = (254U - scale) << 7;
+  if (scale == 254) bits = 0x0040;  // 2^-127
+  if (scale == 255) bits = 0xFFC0;  // NaN
+  return bits;
 }
 
 // Reduces over the four lanes that differ in `high` and `low`, two powers of two: of kWords words

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/quantize_common/cuda_blocks.h"
+#include "kernels/quantize_common/cuda_launch.h"
 
 namespace lowp::kernels {
 
@@ -55,6 +56,7 @@ template <class Scheme, class Source, bool kAligned>
 __global__ void __launch_bounds__(kTensorThreads, kAligned ? 6 : 3)
     scan_tensor(Source source, Chunks chunks, typename Scheme::Found* of_part) {
   __shared__ typename Scheme::Found of_warp[kMaxWarps];
+  start_next_kernel();
   typename Scheme::Found found;
   for (std::int64_t chunk = blockIdx.x; chunk < chunks.count; chunk += gridDim.x) {
     typename Source::Raw raw[kTensorVectors<Source>];
@@ -94,6 +96,7 @@ __global__ void __launch_bounds__(kTensorThreads, kAligned ? kEncodeThreadBlocks
   };
   ChunkPart<Source> current;
   load(blockIdx.x, current);
+  wait_for_kernel_before();
   typename Scheme::Found found;
   for (unsigned part = threadIdx.x; part < parts; part += kTensorThreads) {
     found.merge(of_part[part]);
@@ -121,13 +124,16 @@ void quantize_tensor(const Source& source, const Scheme& scheme, const Matrix& x
   auto* of_part = static_cast<typename Scheme::Found*>(workspace);
   const bool scans = scheme.scans();
   const auto run = [&]<bool kAligned>(std::bool_constant<kAligned>) {
+    const auto encode = encode_tensor<Scheme, Source, kAligned>;
+    const auto encoders = static_cast<unsigned>(std::min(chunks.count, kTensorEncoders));
     if (scans) {
       scan_tensor<Scheme, Source, kAligned>
           <<<chunks.parts(), kTensorThreads, 0, stream>>>(source, chunks, of_part);
+      launch_overlapped(encode, encoders, kTensorThreads, 0, stream, source, scheme, chunks,
+                        of_part, chunks.parts(), codes);
+    } else {
+      encode<<<encoders, kTensorThreads, 0, stream>>>(source, scheme, chunks, of_part, 0, codes);
     }
-    const auto encoders = static_cast<unsigned>(std::min(chunks.count, kTensorEncoders));
-    encode_tensor<Scheme, Source, kAligned><<<encoders, kTensorThreads, 0, stream>>>(
-        source, scheme, chunks, of_part, scans ? chunks.parts() : 0, codes);
   };
   if (aligned) {
     run(std::true_type{});
@@ -151,18 +157,25 @@ struct Strips {
   unsigned across;
   unsigned down;
 
-  // Enough tiles for the GPU, few enough that their ranges are little to read again.
-  Strips(std::int64_t rows_, std::int64_t cols_) : rows(rows_), cols(cols_) {
-    constexpr std::int64_t kTiles = 132 * 16;
+  // At most `tiles` of them, unless there are more strips.
+  Strips(std::int64_t rows_, std::int64_t cols_, std::int64_t tiles) : rows(rows_), cols(cols_) {
     constexpr std::int64_t kMostDown = 128;
     across = static_cast<unsigned>((cols + kStripCols - 1) / kStripCols);
-    const std::int64_t wanted = std::clamp<std::int64_t>(kTiles / across, 1, kMostDown);
+    const std::int64_t wanted = std::clamp<std::int64_t>(tiles / across, 1, kMostDown);
     const std::int64_t step = kStripWarps * kStripRows;
     rows_each = std::max((rows + wanted - 1) / wanted, step);
     rows_each = (rows_each + step - 1) / step * step;
     down = static_cast<unsigned>((rows + rows_each - 1) / rows_each);
   }
   unsigned tiles() const { return across * down; }
+
+  // As many as an H100 holds at once: few ranges are to be read again.
+  static Strips to_scan(std::int64_t rows, std::int64_t cols) {
+    return Strips(rows, cols, 132 * 6);
+  }
+  static Strips to_encode(std::int64_t rows, std::int64_t cols) {
+    return Strips(rows, cols, 132 * 16);
+  }
 };
 
 // A thread's part of a tile: eight columns, every eighth row.
@@ -190,6 +203,7 @@ template <class Found, class Source, bool kRows, bool kAligned>
 __global__ void __launch_bounds__(kStripWarps* kWarp)
     scan_strips(Source source, Strips strips, Found* of_columns, Found* of_rows) {
   __shared__ Found of_warp[kStripWarps][kStripCols + 1];
+  start_next_kernel();
   const StripPlace place(strips, blockIdx.x);
   const unsigned strip = blockIdx.x - place.down * strips.across;
   const unsigned warp = threadIdx.x / kWarp;
@@ -246,6 +260,8 @@ template <class Scheme>
 __global__ void __launch_bounds__(kStripWarps* kWarp)
     finish_parts(Finishing<Scheme> first, Finishing<Scheme> second) {
   __shared__ typename Scheme::Found of_warp[kStripWarps][kWarp];
+  start_next_kernel();
+  wait_for_kernel_before();
   const Finishing<Scheme>& finishing = blockIdx.y == 0 ? first : second;
   const unsigned warp = threadIdx.x / kWarp;
   const unsigned lane = threadIdx.x % kWarp;
@@ -265,10 +281,23 @@ __global__ void __launch_bounds__(kStripWarps* kWarp)
   finishing.scheme.finish(found, index, true);
 }
 
+// `sides` of them, of at most `longest` parameters; with `overlapped` after what finds the ranges.
+template <class Scheme>
+void launch_finish(const Finishing<Scheme>& first, const Finishing<Scheme>& second,
+                   std::int64_t longest, unsigned sides, bool overlapped, cudaStream_t stream) {
+  const dim3 grid(static_cast<unsigned>((longest + kWarp - 1) / kWarp), sides);
+  if (overlapped) {
+    launch_overlapped(finish_parts<Scheme>, grid, kStripWarps * kWarp, 0, stream, first, second);
+  } else {
+    finish_parts<Scheme><<<grid, kStripWarps * kWarp, 0, stream>>>(first, second);
+  }
+}
+
 // Columns with the parameters that are stored, from the last tile to the first.
 template <class Scheme, class Source, bool kAligned>
 __global__ void __launch_bounds__(kStripWarps* kWarp)
     encode_columns(Source source, Scheme scheme, Strips strips, std::uint8_t* codes) {
+  wait_for_kernel_before();
   const StripPlace place(strips, gridDim.x - 1 - blockIdx.x);
   if (place.count == 0) return;
   typename Scheme::Encoding encodings[kEight];
@@ -317,7 +346,8 @@ template <class Scheme, class Source>
 void quantize_columns(const Source& source, const Scheme& scheme, const Matrix& x, bool aligned,
                       std::uint8_t* codes, void* workspace, cudaStream_t stream) {
   using Found = typename Scheme::Found;
-  const Strips strips(x.rows, x.cols);
+  const Strips strips = Strips::to_scan(x.rows, x.cols);
+  const Strips encoded = Strips::to_encode(x.rows, x.cols);
   const unsigned threads = kStripWarps * kWarp;
   auto* of_columns = static_cast<Found*>(workspace);
   const bool scans = scheme.scans();
@@ -327,11 +357,9 @@ void quantize_columns(const Source& source, const Scheme& scheme, const Matrix& 
           <<<strips.tiles(), threads, 0, stream>>>(source, strips, of_columns, nullptr);
     }
     const Finishing<Scheme> finishing{scheme, of_columns, x.cols, scans ? strips.down : 0};
-    finish_parts<Scheme>
-        <<<static_cast<unsigned>((x.cols + kWarp - 1) / kWarp), threads, 0, stream>>>(finishing,
-                                                                                      finishing);
-    encode_columns<Scheme, Source, kAligned>
-        <<<strips.tiles(), threads, 0, stream>>>(source, scheme, strips, codes);
+    launch_finish(finishing, finishing, x.cols, 1, scans, stream);
+    launch_overlapped(encode_columns<Scheme, Source, kAligned>, encoded.tiles(), threads, 0, stream,
+                      source, scheme, encoded, codes);
   };
   if (aligned) {
     run(std::true_type{});
@@ -363,7 +391,7 @@ std::int64_t quantize_workspace(std::int64_t rows, std::int64_t cols, Block bloc
     case BlockKind::kTensor:
       return kTensorParts * size;
     case BlockKind::kColumns:
-      return Strips(rows, cols).down * cols * size;
+      return Strips::to_scan(rows, cols).down * cols * size;
     default:
       return 0;
   }

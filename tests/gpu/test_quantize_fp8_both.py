@@ -68,6 +68,22 @@ def test_large(group_size):
         assert torch.equal(a.view(torch.uint8), b.view(torch.uint8))
 
 
+@pytest.mark.parametrize("group_size", [-1, 128])
+def test_graph(group_size):
+    """Launches that overlap, captured and replayed on other values."""
+    x = torch.randn(2048, 4096, device="cuda").bfloat16()
+    results = quantize_fp8_both(x, group_size)
+    outputs = dict(zip(("codes", "scale", "codes_t", "scale_t"), results))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        quantize_fp8_both.out(x, group_size, **outputs)
+    for _ in range(3):
+        x.copy_(torch.randn(2048, 4096))
+        graph.replay()
+        for got, expected in zip(results, quantize_fp8_both(x, group_size)):
+            assert torch.equal(got.view(torch.uint8), expected.view(torch.uint8))
+
+
 def test_refuses():
     with pytest.raises(RuntimeError, match="group_size is not known, got 64, expected 128"):
         quantize_fp8_both(torch.ones(4, 128, device="cuda"), 64)

@@ -165,6 +165,20 @@ def test_many_blocks():
     assert torch.equal(swizzled[3].view(torch.uint8), ops.swizzle_scales(scale_t).view(torch.uint8))
 
 
+@pytest.mark.parametrize("rows, cols", [(2176, 2048), (2048, 2176), (4224, 1024)])
+@pytest.mark.parametrize("element", ["e4m3", "e2m1"])
+def test_large_along_columns(element, rows, cols):
+    """Scales that leave the tiles in bands: equal to the rows of x and of its transpose."""
+    x = torch.randn(rows, cols, device="cuda").bfloat16()
+    expected = (*ops.quantize_mx(x, element), *ops.quantize_mx(x.T.contiguous(), element))
+    got = poisoned(x, lambda x: ops.quantize_mx_both(x, element))
+    ops.quantize_mx_both.out(x, element, **dict(zip(("codes", "scale", "codes_t", "scale_t"), got)))
+    columns = poisoned(x, lambda x: ops.quantize_mx(x, element, dim=0))
+    ops.quantize_mx.out(x, element, dim=0, codes=columns[0], scale=columns[1])
+    for result, wanted in zip((*got, *columns), (*expected, *expected[2:])):
+        assert_equal_bytes(result, wanted.cpu())
+
+
 def test_empty():
     for shape in ((0, 64), (64, 0)):
         x = torch.empty(shape, device="cuda", dtype=torch.bfloat16)

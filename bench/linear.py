@@ -74,7 +74,7 @@ PEERS = {
     "torch _weight_int8pack_mm": (torch_int8pack, "w8a16"),
     "torch _weight_int4pack_mm_for_cpu": (torch_int4pack, "w4a16"),
 }
-OPERATIONS = "bf16,w8a16,w4a16,w8a8,fp8,fp8_weight_only,mxfp8,mxfp4,nvfp4"
+OPERATIONS = "bf16,w8a16,w4a16,w8a8,w4a8,fp8,fp8_weight_only,mxfp8,mxfp4,nvfp4"
 
 
 def lowp_bench(lowp, shape, m, threads, seconds):

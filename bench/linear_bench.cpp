@@ -14,6 +14,7 @@
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
+#include "kernels/linear_w4a8/linear_w4a8.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
 #include "kernels/linear_w8a8/linear_w8a8.h"
 
@@ -118,6 +119,27 @@ const bool kRegistered = [] {
         o.x_view(), o.codes.data(), o.scales.data(), nullptr, nullptr, DType::kF32,
         64,         nullptr,        o.out_view(),    nullptr};
   });
+  for (const int group : {32, 128}) {
+    add(group == 32 ? "linear_w4a8_g32" : "linear_w4a8_g128", linear_w4a8_implementations(),
+        4 + 32.0 / group, [int8, group](Operands& o) {
+          return LinearW4A8Args{.x = int8(o.x_codes),
+                                .x_scale = o.x_scales.data(),
+                                .x_zero_point = nullptr,
+                                .m = o.shape.m,
+                                .n = o.shape.n,
+                                .k = o.shape.k,
+                                .weight = o.codes.data(),
+                                .scale = o.scales.data(),
+                                .zero_point = nullptr,
+                                .zero = nullptr,
+                                .scale_dtype = DType::kF32,
+                                .group_size = group,
+                                .row_sums = nullptr,
+                                .bias = nullptr,
+                                .out = o.out_view(),
+                                .parallel = nullptr};
+        });
+  }
   add("linear_w8a8", linear_w8a8_implementations(), 8, [int8](Operands& o) {
     return LinearW8A8Args{int8(o.x_codes),   o.x_scales.data(), nullptr,       o.shape.m,
                           o.shape.n,         o.shape.k,         int8(o.codes), o.scales.data(),

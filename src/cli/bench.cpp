@@ -152,7 +152,7 @@ void add_bench_command(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--group-size", options->group_size, "Of w4a16")
+  command->add_option("--group-size", options->group_size, "Of w4a16 and w4a8")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--threads", options->threads, "0: all cores")->check(CLI::NonNegativeNumber);

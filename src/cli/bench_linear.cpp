@@ -16,6 +16,7 @@
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
+#include "kernels/linear_w4a8/linear_w4a8.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
 #include "kernels/linear_w8a8/linear_w8a8.h"
 #include "lowp/error.h"
@@ -26,8 +27,8 @@ namespace {
 using namespace kernels;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 9> kOperations{
-    "bf16", "w8a8", "w8a16", "w4a16", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4"};
+constexpr std::array<std::string_view, 10> kOperations{
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4"};
 
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
@@ -166,6 +167,31 @@ std::vector<LinearTiming> time_w4a16(Problem& p) {
       });
 }
 
+std::vector<LinearTiming> time_w4a8(Problem& p) {
+  const auto* x = reinterpret_cast<const std::int8_t*>(p.memory.bytes(p.shape.m * p.shape.k));
+  const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
+  const std::int64_t groups = p.weights / p.group_size;
+  return time_all("linear_w4a8", linear_w4a8_implementations(), p.weights / 2 + groups * 2,
+                  p.options, [&] {
+                    return LinearW4A8Args{.x = x,
+                                          .x_scale = x_scale,
+                                          .x_zero_point = nullptr,
+                                          .m = p.shape.m,
+                                          .n = p.shape.n,
+                                          .k = p.shape.k,
+                                          .weight = p.memory.bytes(p.weights / 2),
+                                          .scale = p.memory.filled<std::uint16_t>(groups, kOneBf16),
+                                          .zero_point = nullptr,
+                                          .zero = nullptr,
+                                          .scale_dtype = DType::kBF16,
+                                          .group_size = p.group_size,
+                                          .row_sums = nullptr,
+                                          .bias = nullptr,
+                                          .out = p.out,
+                                          .parallel = p.options.parallel};
+                  });
+}
+
 std::vector<LinearTiming> time_fp8(Problem& p) {
   const std::uint8_t* x = p.memory.bytes(p.shape.m * p.shape.k, kE4m3Clear);
   const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
@@ -231,6 +257,7 @@ constexpr std::array<Bench, kOperations.size()> kBenches{{
     {"w8a8", time_w8a8},
     {"w8a16", time_w8a16},
     {"w4a16", time_w4a16},
+    {"w4a8", time_w4a8},
     {"fp8", time_fp8},
     {"fp8_weight_only", time_fp8_weight_only},
     {"mxfp8", time_mxfp8},

@@ -34,7 +34,7 @@ struct LinearBenchOptions {
 // The operations by the names of their folders, without `linear_`: bf16, w8a8, w8a16, ...
 std::span<const std::string_view> linear_operations();
 
-// group_size is for w4a16 alone. Throws lowp::Error if there is no such operation.
+// group_size is for w4a16 and w4a8. Throws lowp::Error if there is no such operation.
 std::vector<LinearTiming> time_linear(std::string_view operation, const LinearShape& shape,
                                       std::int64_t group_size, const LinearBenchOptions& options);
 

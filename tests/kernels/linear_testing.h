@@ -179,7 +179,9 @@ void expect_product(const Problem& problem) {
       double magnitude = std::fabs(sum);
       for (std::int64_t k = 0; k < k_count; ++k) {
         sum += problem.x_value(m, k) * problem.weight_value(n, k);
-        magnitude += std::fabs(problem.x_value(m, k)) * problem.weight_magnitude(n, k);
+        double x = std::fabs(problem.x_value(m, k));
+        if constexpr (requires { problem.x_magnitude(m, k); }) x = problem.x_magnitude(m, k);
+        magnitude += x * problem.weight_magnitude(n, k);
       }
       const double rounding = static_cast<double>(k_count + 8) * 0x1p-23 * magnitude;
       const double bound = rounding + half_ulp(operands.options.out, std::fabs(sum) + rounding);

@@ -15,11 +15,14 @@ void finish_row(const LinearJob& job, std::int64_t m, std::int64_t n, std::int64
   for (std::int64_t i = 0; i < count; i += kLanes) {
     const Lanes lanes = first_lanes(count - i);
     Floats value = load_floats(sums + i);
+    const std::int32_t zero_point = job.x_zero_point == nullptr ? 0 : job.x_zero_point[m];
     if constexpr (kInteger) {
-      const std::int32_t zero_point = job.x_zero_point == nullptr ? 0 : job.x_zero_point[m];
       const Ints offset = broadcast(job.x_offset + zero_point);
       const Ints offset_sum = multiply(offset, load_ints(job.row_sums + n + i, lanes));
       value = to_floats(subtract(load_ints(sums + i), offset_sum));
+    } else if (zero_point != 0) {
+      const Floats row_sums = load_floats(job.fp32_row_sums + n + i, lanes);
+      value = subtract(value, multiply(broadcast(static_cast<float>(zero_point)), row_sums));
     }
     if (job.row_scale != nullptr) value = multiply(value, broadcast(row_scale));
     if (job.column_scale != nullptr) {

@@ -31,10 +31,12 @@ struct LinearJob {
   std::int64_t x_stride;  // bytes from row to row
 
   // The partial sum of each group of `group` columns is multiplied by its scale, and by
-  // x_group_scale if there is one; its zero times the sum of x is added.
+  // x_group_scale if there is one; its zero times the sum of x is added. Before the scale, its
+  // offset times the sum of x is: what the codes of integer products differ by.
   std::int64_t group;          // even; with group_scales
   GroupValues group_scales;    // or nullptr
   GroupValues group_zeros;     // or nullptr
+  GroupValues group_offsets;   // or nullptr
   const float* x_group_scale;  // (M, ceil(K / group)), or nullptr
 
   // out = sum * row_scale[m] * column_scale[n] + bias[n], in this order. A stride is 1, or 0 where
@@ -47,8 +49,10 @@ struct LinearJob {
   MutableMatrix out;  // (M, N)
   const ParallelFor* parallel;
 
-  // Integer products: (x_offset + x_zero_point[m]) * row_sums[n] is subtracted first.
+  // Integer sums: (x_offset + x_zero_point[m]) * row_sums[n] is subtracted first, and of those with
+  // group_scales x_zero_point[m] * fp32_row_sums[n].
   const std::int32_t* row_sums;     // (N)
+  const float* fp32_row_sums;       // (N)
   const std::int8_t* x_zero_point;  // (M), or nullptr
   std::int32_t x_offset;
 };

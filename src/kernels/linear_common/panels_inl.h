@@ -13,7 +13,8 @@ namespace lowp::kernels {
 namespace {
 
 constexpr std::int64_t kBlockColumns = kBlockPanels * kPanelColumns;
-constexpr std::int64_t kMaxSegments = 16;  // pieces of a panel with one scale each
+// Pieces of a panel with one scale each: of 16 columns, or of 32 where a step is four.
+constexpr std::int64_t kMaxSegments = kPanelSteps / 8;
 
 // 370 KiB of stack a thread with AVX-512, 450 with AVX2; L2 holds it.
 struct PanelScratch {
@@ -23,6 +24,7 @@ struct PanelScratch {
   alignas(64) std::int32_t sums[kBlockRows][kBlockColumns];  // fp32, or int32
   alignas(64) float scales[kMaxSegments][kPanelColumns];
   alignas(64) float zeros[kMaxSegments][kPanelColumns];
+  alignas(64) float offsets[kMaxSegments][kPanelColumns];
   float x_sums[kMaxSegments][kBlockRows];
 };
 
@@ -53,12 +55,16 @@ struct Segment {
   std::int32_t (*sums)[kBlockColumns];
   const float* scales;         // (kPanelColumns), or nullptr
   const float* zeros;          // (kPanelColumns), or nullptr
-  const float* x_sums;         // (kRows), with zeros
+  const float* offsets;        // (kPanelColumns), or nullptr
+  const float* x_sums;         // (kRows), with zeros or offsets
   const float* x_group_scale;  // rows x_groups apart, or nullptr
   std::int64_t x_groups;
 };
 
-// sums += partial * scale (+ zero * x_sum)
+inline Floats as_floats(Floats sums) { return sums; }
+inline Floats as_floats(Int32s sums) { return to_floats(reinterpret_cast<Ints>(sums)); }
+
+// sums += (partial (+ offset * x_sum)) * scale (+ zero * x_sum)
 template <class Multiplier, int kVectors>
 inline void add_row(const Segment& segment, int row, const typename Multiplier::Sum* partial) {
   std::int32_t* sums = segment.sums[row];
@@ -69,14 +75,19 @@ inline void add_row(const Segment& segment, int row, const typename Multiplier::
       store_ints(sums + v * kLanes, add(sum, reinterpret_cast<Ints>(partial[v])));
     } else {
       Floats sum = load_floats(sums + v * kLanes);
+      Floats product = as_floats(partial[v]);
+      if (segment.offsets != nullptr) {
+        product = multiply_add(load_floats(segment.offsets + v * kLanes),
+                               broadcast(segment.x_sums[row]), product);
+      }
       if (segment.scales == nullptr) {
-        sum = add(sum, partial[v]);
+        sum = add(sum, product);
       } else {
         Floats scale = load_floats(segment.scales + v * kLanes);
         if (segment.x_group_scale != nullptr) {
           scale = multiply(scale, broadcast(segment.x_group_scale[row * segment.x_groups]));
         }
-        sum = multiply_add(partial[v], scale, sum);
+        sum = multiply_add(product, scale, sum);
         if (segment.zeros != nullptr) {
           sum = multiply_add(load_floats(segment.zeros + v * kLanes),
                              broadcast(segment.x_sums[row]), sum);
@@ -87,33 +98,62 @@ inline void add_row(const Segment& segment, int row, const typename Multiplier::
   }
 }
 
-template <class Multiplier, int kRows, int kVectors>
-void multiply_tile(const Segment& segment) {
-  typename Multiplier::Sum sum[kRows][kVectors];
+template <class Sum, int kRows, int kVectors>
+[[gnu::always_inline]] inline void clear(Sum (&sums)[kRows][kVectors]) {
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sum[row][v] = typename Multiplier::Sum{};
+    for (int v = 0; v < kVectors; ++v) sums[row][v] = Sum{};
   }
-  const char* x = segment.x;
-  const std::int64_t stride = segment.x_stride;
-  const std::int32_t* panel = segment.panel[0];
-  for (std::int64_t step = 0; step < segment.steps; ++step) {
+}
+
+// sums += `steps` steps of x, from x on, times those of the panel; both move on.
+template <class Multiplier, class Sum, int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_steps(Sum (&sums)[kRows][kVectors], std::int64_t steps,
+                                             std::int64_t x_stride, const char*& x,
+                                             const std::int32_t*& panel) {
+  for (std::int64_t step = 0; step < steps; ++step) {
     Ints weight[kVectors];
 #pragma GCC unroll 3
     for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(panel + v * kLanes);
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
       std::int32_t dword;
-      std::memcpy(&dword, x + row * stride, sizeof(dword));
+      std::memcpy(&dword, x + row * x_stride, sizeof(dword));
       const Ints everywhere = broadcast(dword);
 #pragma GCC unroll 3
       for (int v = 0; v < kVectors; ++v) {
-        sum[row][v] = Multiplier::multiply_add(sum[row][v], everywhere, weight[v]);
+        sums[row][v] = Multiplier::multiply_add(sums[row][v], everywhere, weight[v]);
       }
     }
     x += sizeof(std::int32_t);
     panel += kPanelColumns;
+  }
+}
+
+template <class Multiplier, int kRows, int kVectors>
+void multiply_tile(const Segment& segment) {
+  typename Multiplier::Sum sum[kRows][kVectors];
+  clear(sum);
+  const char* x = segment.x;
+  const std::int32_t* panel = segment.panel[0];
+  if constexpr (requires { typename Multiplier::Narrow; }) {
+    // Sums of 16 bits, which hold so many steps.
+    for (std::int64_t left = segment.steps; left > 0; left -= Multiplier::kNarrowSteps) {
+      typename Multiplier::Narrow narrow[kRows][kVectors];
+      clear(narrow);
+      add_steps<Multiplier>(narrow, smaller(left, Multiplier::kNarrowSteps), segment.x_stride, x,
+                            panel);
+#pragma GCC unroll 8
+      for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 3
+        for (int v = 0; v < kVectors; ++v) {
+          sum[row][v] = Multiplier::widen(sum[row][v], narrow[row][v]);
+        }
+      }
+    }
+  } else {
+    add_steps<Multiplier>(sum, segment.steps, segment.x_stride, x, panel);
   }
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) add_row<Multiplier, kVectors>(segment, row, sum[row]);
@@ -220,6 +260,9 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
     if (job.group_zeros != nullptr) {
       fill_group_values(job, job.group_zeros, panel_n, columns, group, count, scratch.zeros);
     }
+    if (job.group_offsets != nullptr) {
+      fill_group_values(job, job.group_offsets, panel_n, columns, group, count, scratch.offsets);
+    }
   }
   const bool in_panel = scales_go_into_panel<Multiplier>(job);
   if (in_panel) scale_panel(range, pieces, count, job.group_zeros != nullptr, scratch);
@@ -238,10 +281,9 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
       segment.sums =
           reinterpret_cast<std::int32_t(*)[kBlockColumns]>(scratch.sums[row] + (panel_n - block.n));
       if (job.group_scales != nullptr && !in_panel) segment.scales = scratch.scales[i];
-      if (job.group_zeros != nullptr && !in_panel) {
-        segment.zeros = scratch.zeros[i];
-        segment.x_sums = scratch.x_sums[i] + row;
-      }
+      segment.x_sums = scratch.x_sums[i] + row;
+      if (job.group_zeros != nullptr && !in_panel) segment.zeros = scratch.zeros[i];
+      if (job.group_offsets != nullptr) segment.offsets = scratch.offsets[i];
       if (job.x_group_scale != nullptr) {
         segment.x_group_scale =
             job.x_group_scale + (block.m + row) * x_groups + segments[i].begin / job.group;
@@ -266,7 +308,8 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
 
     // x as it is, unless a step would reach over the end of a row or sums of x are needed.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
-    const bool sums_x = job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job);
+    const bool sums_x = (job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job)) ||
+                        job.group_offsets != nullptr;
     const bool direct = job.x != nullptr && whole && !sums_x;
     const char* x = reinterpret_cast<const char*>(scratch.x);
     std::int64_t x_stride = sizeof(scratch.x[0]);

@@ -1,0 +1,95 @@
+// vpmaddubsw adds the products of pairs in int16, which holds those of unsigned nibbles eight times
+// over; that is twice as many products an instruction as linear_w8a8 has.
+#include "kernels/linear_common/avx2_tile_inl.h"
+#include "kernels/linear_common/panels_inl.h"
+#include "kernels/linear_w4a8/implementations.h"
+#include "kernels/linear_w4a8/rows_inl.h"
+
+namespace lowp::kernels {
+namespace {
+
+using Int16s = std::int16_t __attribute__((vector_size(32)));
+
+Ints nibble_mask() { return _mm256_set1_epi8(0x0F); }
+
+Ints sums_of_pairs(Ints words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
+
+struct NibblePairs {
+  using Sum = Int32s;
+  using Narrow = Int16s;
+  static constexpr std::int64_t kNarrowSteps = 8;
+  static constexpr bool kInteger = false;
+  static constexpr bool kHoldsScaled = false;
+  static constexpr std::int64_t kPerStep = 4;
+
+  static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
+    return reinterpret_cast<Narrow>(
+        _mm256_add_epi16(reinterpret_cast<Ints>(sum), _mm256_maddubs_epi16(weight, x)));
+  }
+  static Sum widen(Sum sum, Narrow narrow) {
+    return reinterpret_cast<Sum>(
+        add(reinterpret_cast<Ints>(sum), sums_of_pairs(reinterpret_cast<Ints>(narrow))));
+  }
+  static Floats add_elements(Floats sum, Ints x) {
+    return add(sum, to_floats(sums_of_pairs(_mm256_maddubs_epi16(_mm256_set1_epi8(1), x))));
+  }
+};
+
+struct Avx2Rows {
+  static Ints load(const std::uint8_t* data, std::int64_t bytes) {
+    return load_bytes_256(data, bytes);
+  }
+  static void split(Ints packed, Ints& even, Ints& odd) {
+    const Ints codes = _mm256_xor_si256(packed, _mm256_set1_epi8(static_cast<char>(0x88)));
+    even = _mm256_and_si256(codes, nibble_mask());
+    odd = _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble_mask());
+  }
+  static Int32s add_products(Int32s sum, Ints even, Ints x_even, Ints odd, Ints x_odd) {
+    const Ints words =
+        _mm256_add_epi16(_mm256_maddubs_epi16(even, x_even), _mm256_maddubs_epi16(odd, x_odd));
+    return reinterpret_cast<Int32s>(add(reinterpret_cast<Ints>(sum), sums_of_pairs(words)));
+  }
+  static Floats spread(const float* values) {
+    const __m128 two = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(values)));
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(two),
+                                    _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+  }
+};
+
+// Nibbles plus 8 of 32 columns a time, in order.
+void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+                   std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW4A8Args*>(from);
+  const std::uint8_t* codes = args.weight + (row * args.k + k_begin) / 2;
+  const std::int64_t bytes = (k_end - k_begin) / 2;
+  for (std::int64_t i = 0; i < bytes; i += 16) {
+    const Ints words = _mm256_cvtepu8_epi16(load_bytes_128(codes + i, bytes - i));
+    const Ints nibbles =
+        _mm256_and_si256(_mm256_or_si256(words, _mm256_slli_epi16(words, 4)), nibble_mask());
+    store_ints(steps + i / 2, _mm256_xor_si256(nibbles, _mm256_set1_epi8(kCodeOffset)));
+  }
+}
+
+void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+              std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW4A8Args*>(from);
+  const std::int8_t* codes = args.x + row * args.k;
+  for (std::int64_t k = k_begin; k < k_end; k += 32) {
+    store_ints(steps + (k - k_begin) / 4, load_bytes_256(codes + k, k_end - k));
+  }
+}
+
+}  // namespace
+
+void linear_w4a8_avx2(const LinearW4A8Args& args) {
+  LinearJob job = job_of(args);
+  job.decode_weight = decode_weight;
+  job.decode_x = decode_x;
+  if (fits_few_rows(args)) {
+    multiply_few_rows<Avx2Rows>(args, job);
+  } else {
+    multiply_panels<NibblePairs>(job);
+  }
+}
+
+}  // namespace lowp::kernels

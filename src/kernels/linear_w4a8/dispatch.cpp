@@ -1,0 +1,32 @@
+#include <array>
+
+#include "kernels/linear_w4a8/implementations.h"
+
+namespace lowp::kernels {
+namespace {
+
+const char* never(const LinearW4A8Args&) { return nullptr; }
+
+// A step of the multipliers is four columns, and a panel holds the scales of so many groups.
+const char* refuse_groups(const LinearW4A8Args& args) {
+  if (args.group_size >= args.k) return nullptr;
+  if (args.group_size < 32) return "groups shorter than 32";
+  return args.group_size % 4 != 0 ? "groups that are no multiple of 4" : nullptr;
+}
+
+constexpr std::array<Implementation<LinearW4A8Args>, 4> kList{{
+    {"avx512_vnni", Isa::kAvx512Vnni, refuse_groups, linear_w4a8_avx512_vnni},
+    {"avx512", Isa::kAvx512, refuse_groups, linear_w4a8_avx512},
+    {"avx2", Isa::kAvx2, refuse_groups, linear_w4a8_avx2},
+    {"reference", Isa::kScalar, never, linear_w4a8_reference},
+}};
+
+}  // namespace
+
+std::span<const Implementation<LinearW4A8Args>> linear_w4a8_implementations() { return kList; }
+
+void linear_w4a8(const LinearW4A8Args& args) {
+  choose("linear_w4a8", linear_w4a8_implementations(), args).run(args);
+}
+
+}  // namespace lowp::kernels

@@ -157,7 +157,9 @@ def _score_logits(logits, targets, reference=None):
     )
 
 
-_LINEARS = ("bf16", "w8a8", "w8a16", "w4a16", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4")
+_LINEARS = (
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
+)  # fmt: skip
 
 _FAKES = {
     **{f"linear_{name}": _linear for name in _LINEARS},

@@ -91,6 +91,38 @@ std::int64_t check_group_size(const Argument& scale, WeightShape weight) {
   return weight.k / tensor.size(1);
 }
 
+Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
+                             const std::optional<Tensor>& weight_zero_point,
+                             const std::optional<Tensor>& weight_zero, WeightShape weight) {
+  const Argument scale{operation, "weight_scale", weight_scale};
+  const std::int64_t group_size = check_group_size(scale, weight);
+  if (group_size % 2 != 0) {
+    fail(operation, "weight_scale implies an odd group", std::to_string(group_size),
+         "an even number of columns a group");
+  }
+  check_dtype(scale, {ScalarType::Float, ScalarType::BFloat16});
+  const ScalarType dtype = weight_scale.scalar_type();
+  const std::int64_t groups = weight.k / group_size;
+  check_dense(scale, dtype, {weight.n, groups});
+  if (weight_zero_point && weight_zero) {
+    fail(operation, "weight_zero_point and weight_zero exclude each other", "both", "one or none");
+  }
+  if (weight_zero_point) {
+    check_dense({operation, "weight_zero_point", *weight_zero_point}, ScalarType::Char,
+                {weight.n, groups});
+  }
+  if (weight_zero) {
+    check_dense({operation, "weight_zero", *weight_zero}, dtype, {weight.n, groups});
+  }
+  return {
+      .scale = weight_scale.const_data_ptr(),
+      .zero_point = weight_zero_point ? data<std::int8_t>(*weight_zero_point) : nullptr,
+      .zero = weight_zero ? weight_zero->const_data_ptr() : nullptr,
+      .scale_dtype = to_dtype(dtype),
+      .group_size = group_size,
+  };
+}
+
 void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
                        std::int64_t block) {
   if (weight.k % block != 0) {

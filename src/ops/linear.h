@@ -36,6 +36,19 @@ WeightShape check_weight(const Argument& weight, ScalarType dtype, std::int64_t 
 // The group that a scale of (N, K / group) implies.
 std::int64_t check_group_size(const Argument& scale, WeightShape weight);
 
+// Scales, and integer or float zeros, of int4 groups: weight_scale (N, K / group) float32 or
+// bfloat16, weight_zero_point int8 or weight_zero of the scale's dtype, as the scale.
+struct Int4Weight {
+  const void* scale;
+  const std::int8_t* zero_point;  // or nullptr
+  const void* zero;               // or nullptr
+  DType scale_dtype;
+  std::int64_t group_size;  // even
+};
+Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
+                             const std::optional<Tensor>& weight_zero_point,
+                             const std::optional<Tensor>& weight_zero, WeightShape weight);
+
 // A scale of (N, K / block), one byte each, of a weight whose blocks lie along K.
 void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
                        std::int64_t block);

@@ -14,33 +14,16 @@ kernels::LinearW4A16Args check(const LinearOperands& operands, const Tensor& wei
                                const std::optional<Tensor>& weight_zero) {
   const std::int64_t n = operands.out.cols;
   const std::int64_t k = operands.x.cols;
-  const Argument scale{kName, "weight_scale", weight_scale};
-  const std::int64_t group_size = check_group_size(scale, {n, k});
-  if (group_size % 2 != 0) {
-    fail(kName, "weight_scale implies an odd group", std::to_string(group_size),
-         "an even number of columns a group");
-  }
-  check_dtype(scale, {ScalarType::Float, ScalarType::BFloat16});
-  const ScalarType scale_dtype = weight_scale.scalar_type();
-  check_dense(scale, scale_dtype, {n, k / group_size});
-  if (weight_zero_point && weight_zero) {
-    fail(kName, "weight_zero_point and weight_zero exclude each other", "both", "one or none");
-  }
-  if (weight_zero_point) {
-    check_dense({kName, "weight_zero_point", *weight_zero_point}, ScalarType::Char,
-                {n, k / group_size});
-  }
-  if (weight_zero) {
-    check_dense({kName, "weight_zero", *weight_zero}, scale_dtype, {n, k / group_size});
-  }
+  const Int4Weight checked =
+      check_int4_weight(kName, weight_scale, weight_zero_point, weight_zero, {n, k});
   return {
       .x = operands.x,
       .weight = data<std::uint8_t>(weight),
-      .scale = weight_scale.const_data_ptr(),
-      .zero_point = weight_zero_point ? data<std::int8_t>(*weight_zero_point) : nullptr,
-      .zero = weight_zero ? weight_zero->const_data_ptr() : nullptr,
-      .scale_dtype = to_dtype(scale_dtype),
-      .group_size = group_size,
+      .scale = checked.scale,
+      .zero_point = checked.zero_point,
+      .zero = checked.zero,
+      .scale_dtype = checked.scale_dtype,
+      .group_size = checked.group_size,
       .bias = operands.bias,
       .out = operands.out,
       .parallel = torch_pool(),

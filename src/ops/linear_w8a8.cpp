@@ -1,6 +1,6 @@
 #include "kernels/linear_w8a8/linear_w8a8.h"
 
-#include "kernels/quantize_int8/quantize_int8.h"
+#include "ops/int8_activations.h"
 #include "ops/linear.h"
 #include "ops/torch_pool.h"
 
@@ -12,37 +12,12 @@ constexpr char kName[] = "lowp::linear_w8a8";
 constexpr std::int64_t kMaxColumns = 131071;
 constexpr std::int64_t kMaxColumnsAsymmetric = 65793;
 
-// The activations' codes (M, K), scales (M) and zero points (M) of one call.
-struct Activations {
-  Activations(std::int64_t m, std::int64_t k, bool asymmetric)
-      : scale_offset(ceil_div(m * k, 64) * 64),
-        zero_point_offset(scale_offset + m * 4),
-        asymmetric(asymmetric),
-        memory(zero_point_offset + m) {}
-
-  std::int8_t* codes() const { return memory.at<std::int8_t>(0); }
-  float* scale() const { return memory.at<float>(scale_offset); }
-  std::int8_t* zero_point() const {
-    return asymmetric ? memory.at<std::int8_t>(zero_point_offset) : nullptr;
-  }
-
-  std::int64_t scale_offset;
-  std::int64_t zero_point_offset;
-  bool asymmetric;
-  Workspace memory;
-};
-
-bool check_asymmetric(std::string_view mapping) {
-  return check_choice<bool>(kName, "activation_mapping", mapping,
-                            {{"symmetric", false}, {"asymmetric", true}});
-}
-
-kernels::LinearW8A8Args check(const LinearOperands& operands, const Activations& activations,
+kernels::LinearW8A8Args check(const LinearOperands& operands, const Int8Activations& activations,
                               const Tensor& weight, const Tensor& weight_scale,
                               const Tensor& weight_row_sums) {
   const std::int64_t n = operands.out.cols;
   const std::int64_t k = operands.x.cols;
-  const std::int64_t most = activations.asymmetric ? kMaxColumnsAsymmetric : kMaxColumns;
+  const std::int64_t most = activations.asymmetric() ? kMaxColumnsAsymmetric : kMaxColumns;
   if (k > most) {
     fail(kName, "weight has too many columns", std::to_string(k),
          concat({"at most ", std::to_string(most)}));
@@ -65,29 +40,15 @@ kernels::LinearW8A8Args check(const LinearOperands& operands, const Activations&
   };
 }
 
-// Per token, scales in fp32: what the activations' dtype would round is kept.
-void quantize(const kernels::Matrix& x, const Activations& activations) {
-  kernels::quantize_int8({
-      .x = x,
-      .block = {1, x.cols},
-      .mapping = activations.asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric,
-      .scale_dtype = DType::kF32,
-      .epsilon = 0x1p-23F,
-      .codes = activations.codes(),
-      .scale = activations.scale(),
-      .zero_point = activations.zero_point(),
-      .parallel = torch_pool(),
-  });
-}
-
 void linear_w8a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                      const Tensor& weight_row_sums, const std::optional<Tensor>& bias,
                      std::string_view activation_mapping, const Tensor& out) {
   const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Char);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
-  const Activations activations(operands.x.rows, k, check_asymmetric(activation_mapping));
+  const Int8Activations activations(operands.x.rows, k,
+                                    check_asymmetric_activations(kName, activation_mapping));
   const auto args = check(operands, activations, weight, weight_scale, weight_row_sums);
-  quantize(operands.x, activations);
+  activations.quantize(operands.x);
   kernels::linear_w8a8(args);
 }
 
@@ -106,7 +67,8 @@ std::string linear_w8a8_implementation(const Tensor& x, const Tensor& weight,
                                        std::string_view activation_mapping) {
   const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Char);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
-  const Activations activations(operands.x.rows, k, check_asymmetric(activation_mapping));
+  const Int8Activations activations(operands.x.rows, k,
+                                    check_asymmetric_activations(kName, activation_mapping));
   return kernels::choose("linear_w8a8", kernels::linear_w8a8_implementations(),
                          check(operands, activations, weight, weight_scale, weight_row_sums))
       .name;

@@ -1,5 +1,7 @@
 """The operators against double-precision torch, their argument checks, and torch's own opcheck."""
 
+import functools
+
 import pytest
 import torch
 
@@ -33,9 +35,13 @@ def linear_cases():
         q, s, z = ops.quantize_int8(x.flatten(0, -2), [1, -1], mapping)
         return ops.dequantize_int8(q, s, [1, -1], z if z.numel() else None).view(x.shape)
 
+    def fp8_rows(x):
+        q, s = ops.quantize_fp8(x.flatten(0, -2), [1, -1])
+        return ops.dequantize_fp8(q, s, [1, -1]).view(x.shape)
+
     cases["w8a8"] = (ops.linear_w8a8, (codes, scale, sums), int8, int8_rows)
     cases["w8a8_asymmetric"] = (
-        lambda *a: ops.linear_w8a8(*a, activation_mapping="asymmetric"),
+        functools.partial(ops.linear_w8a8, activation_mapping="asymmetric"),
         (codes, scale, sums),
         int8,
         lambda x: int8_rows(x, "asymmetric"),
@@ -52,6 +58,19 @@ def linear_cases():
         cases[f"w4a16_{mapping}"] = (
             ops.linear_w4a16, (codes, scale, zero_point, zero), value, same
         )  # fmt: skip
+        cases[f"w4afp8_{mapping}"] = (
+            ops.linear_w4afp8, (codes, scale, zero_point, zero), value, fp8_rows
+        )  # fmt: skip
+        cases[f"w4a8_{mapping}"] = (
+            ops.linear_w4a8, (codes, scale, None, zero_point, zero), value, int8_rows
+        )  # fmt: skip
+        sums = value.double().sum(1).float()
+        cases[f"w4a8_{mapping}_asymmetric"] = (
+            functools.partial(ops.linear_w4a8, activation_mapping="asymmetric"),
+            (codes, scale, sums, zero_point, zero),
+            value,
+            lambda x: int8_rows(x, "asymmetric"),
+        )
 
     for block, x_block in (([-1, -1], [-1, -1]), ([1, -1], [1, -1]), ([128, 128], [1, 128])):
         codes, scale = ops.quantize_fp8(w, block)
@@ -84,6 +103,7 @@ def linear_cases():
 
 
 CASES = linear_cases()
+PLAIN_CASES = [name for name, case in CASES.items() if not isinstance(case[0], functools.partial)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -94,7 +114,7 @@ def test_linear_is_the_product(name, rows, dtype):
     torch.manual_seed(rows)
     x = torch.randn(rows, K).to(dtype)
     bias = torch.randn(N)
-    got = op(x, *arguments, bias=bias) if name != "w8a8_asymmetric" else op(x, *arguments, bias)
+    got = op(x, *arguments, bias=bias)
     assert got.dtype == dtype and got.shape == (rows, N)
     values = activations(x).double()
     exact = values @ w.double().T + bias.double()
@@ -105,7 +125,7 @@ def test_linear_is_the_product(name, rows, dtype):
     assert bool(((got.double() - exact).abs() <= bound).all())
 
 
-@pytest.mark.parametrize("name", ["w8a16", "w8a8", "fp8_1x-1", "mxfp8", "nvfp4"])
+@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "fp8_1x-1", "mxfp8", "nvfp4"])
 def test_linear_takes_any_layout_of_x(name):
     op, arguments, _, _ = CASES[name]
     torch.manual_seed(0)
@@ -121,7 +141,7 @@ def test_linear_takes_any_layout_of_x(name):
     assert op(x[:0], *arguments).shape == (0, 6, N)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "w8a8_asymmetric"])
+@pytest.mark.parametrize("name", PLAIN_CASES)
 def test_out_form_and_query(name):
     op, arguments, _, _ = CASES[name]
     x = torch.randn(3, K)
@@ -197,6 +217,24 @@ def test_w8a8_takes_columns_up_to_what_int32_sums(mapping, columns):
     assert call(columns).item() == pytest.approx(-128 * columns, rel=1e-2)
     with pytest.raises(RuntimeError, match=f"too many columns, got {columns + 1}, expected at most {columns}"):
         call(columns + 1)
+
+
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        (lambda x, w, s: (x, w, s[:, :3]), "groups a divisor of 256"),
+        (lambda x, w, s: (x, w, s.half()), "weight_scale has the wrong dtype"),
+        (lambda x, w, s: (x, w, s, s[:, 0].double()), "weight_row_sums has the wrong dtype"),
+        (lambda x, w, s: (x, w, s, None, s.char(), s), "weight_zero_point and weight_zero exclude"),
+        (lambda x, w, s: (x, w, s, None, None, None, None, "asymmetric"), "weight_row_sums are missing"),
+        (lambda x, w, s: (x, w, s, None, None, None, None, "odd"), "activation_mapping is not known"),
+        (lambda x, w, s: (x, w.char(), s), "weight has the wrong dtype"),
+    ],
+)
+def test_w4a8_refuses(change, text):
+    codes, scale = CASES["w4a8_symmetric"][1][:2]
+    with pytest.raises(RuntimeError, match=text):
+        ops.linear_w4a8(*change(torch.randn(3, K), codes, scale))
 
 
 X, HEADS, CACHE = torch.ones(2, 8), torch.ones(4, 16), torch.ones(2, 5, 16)
@@ -342,7 +380,7 @@ def test_power_of_two_scales_of_fp8():
 def opcheck_cases():
     w = weight()
     x = torch.randn(3, K)
-    yield from ((CASES[n][0], (x, *CASES[n][1])) for n in CASES if n != "w8a8_asymmetric")
+    yield from ((CASES[n][0], (x, *CASES[n][1])) for n in PLAIN_CASES)
     yield ops.quantize_int8, (w, [1, -1], "asymmetric")
     yield ops.quantize_int4, (w, 32, "float_zero")
     yield ops.quantize_fp8, (w, [128, 128])

@@ -1,0 +1,116 @@
+#include "kernels/linear_w4a8/linear_w4a8.h"
+
+#include "ops/int8_activations.h"
+#include "ops/linear.h"
+#include "ops/torch_pool.h"
+
+namespace lowp::ops {
+namespace {
+
+constexpr char kName[] = "lowp::linear_w4a8";
+constexpr std::int64_t kMaxGroup = 131072;  // its sum, (128 + 127) * 15 a column, fits int32
+
+using OptionalTensor = std::optional<Tensor>;
+
+kernels::LinearW4A8Args check(const LinearOperands& operands, const Int8Activations& activations,
+                              const Tensor& weight, const Tensor& weight_scale,
+                              const OptionalTensor& weight_row_sums,
+                              const OptionalTensor& weight_zero_point,
+                              const OptionalTensor& weight_zero) {
+  const std::int64_t n = operands.out.cols;
+  const std::int64_t k = operands.x.cols;
+  const Int4Weight checked =
+      check_int4_weight(kName, weight_scale, weight_zero_point, weight_zero, {n, k});
+  if (checked.group_size > kMaxGroup) {
+    fail(kName, "weight_scale implies too long a group", std::to_string(checked.group_size),
+         concat({"at most ", std::to_string(kMaxGroup)}));
+  }
+  if (weight_row_sums) {
+    check_dense({kName, "weight_row_sums", *weight_row_sums}, ScalarType::Float, {n});
+  } else if (activations.asymmetric()) {
+    fail(kName, "weight_row_sums are missing", "none",
+         "float32 of (N) with asymmetric activations");
+  }
+  return {
+      .x = activations.codes(),
+      .x_scale = activations.scale(),
+      .x_zero_point = activations.zero_point(),
+      .m = operands.x.rows,
+      .n = n,
+      .k = k,
+      .weight = data<std::uint8_t>(weight),
+      .scale = checked.scale,
+      .zero_point = checked.zero_point,
+      .zero = checked.zero,
+      .scale_dtype = checked.scale_dtype,
+      .group_size = checked.group_size,
+      .row_sums = weight_row_sums ? data<float>(*weight_row_sums) : nullptr,
+      .bias = operands.bias,
+      .out = operands.out,
+      .parallel = torch_pool(),
+  };
+}
+
+void linear_w4a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
+                     const OptionalTensor& weight_row_sums, const OptionalTensor& weight_zero_point,
+                     const OptionalTensor& weight_zero, const OptionalTensor& bias,
+                     std::string_view activation_mapping, const Tensor& out) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
+  const Int8Activations activations(operands.x.rows, k,
+                                    check_asymmetric_activations(kName, activation_mapping));
+  const auto args = check(operands, activations, weight, weight_scale, weight_row_sums,
+                          weight_zero_point, weight_zero);
+  activations.quantize(operands.x);
+  kernels::linear_w4a8(args);
+}
+
+Tensor linear_w4a8(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
+                   const OptionalTensor& weight_row_sums, const OptionalTensor& weight_zero_point,
+                   const OptionalTensor& weight_zero, const OptionalTensor& bias,
+                   std::string_view activation_mapping) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const Tensor out = empty_output(kName, x, n);
+  linear_w4a8_out(x, weight, weight_scale, weight_row_sums, weight_zero_point, weight_zero, bias,
+                  activation_mapping, out);
+  return out;
+}
+
+std::string linear_w4a8_implementation(const Tensor& x, const Tensor& weight,
+                                       const Tensor& weight_scale,
+                                       const OptionalTensor& weight_row_sums,
+                                       const OptionalTensor& weight_zero_point,
+                                       const OptionalTensor& weight_zero,
+                                       const OptionalTensor& bias,
+                                       std::string_view activation_mapping) {
+  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
+  const Int8Activations activations(operands.x.rows, k,
+                                    check_asymmetric_activations(kName, activation_mapping));
+  return kernels::choose("linear_w4a8", kernels::linear_w4a8_implementations(),
+                         check(operands, activations, weight, weight_scale, weight_row_sums,
+                               weight_zero_point, weight_zero))
+      .name;
+}
+
+}  // namespace
+
+// x (*, K), quantized to int8 per token inside; weight (N, K / 2) uint8, two's-complement nibbles,
+// even k low; weight_scale (N, K / group) float32 or bfloat16; weight_zero_point int8 or
+// weight_zero of the scale's dtype, as the scale; activation_mapping "symmetric" or "asymmetric",
+// which needs weight_row_sums (N) float32, the sums of the dequantized weight's rows. Returns
+// (*, N) of x's dtype.
+STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
+  define_linear(library, "linear_w4a8",
+                "Tensor x, Tensor weight, Tensor weight_scale, Tensor? weight_row_sums=None, "
+                "Tensor? weight_zero_point=None, Tensor? weight_zero=None, Tensor? bias=None, "
+                "str activation_mapping='symmetric'");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
+  library.impl("linear_w4a8", TORCH_BOX(&linear_w4a8));
+  library.impl("linear_w4a8.out", TORCH_BOX(&linear_w4a8_out));
+  library.impl("linear_w4a8.implementation", TORCH_BOX(&linear_w4a8_implementation));
+}
+
+}  // namespace lowp::ops

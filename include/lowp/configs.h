@@ -43,6 +43,18 @@ struct Int4WeightOnlyConfig {
   MappingType mapping_type = MappingType::kFloatZero;
 };
 
+// int4 weights; activations to int8 per token at run time. Schemes W4A8, W4A8_ASYM.
+struct Int8DynamicActivationInt4WeightConfig {
+  std::int64_t group_size = 32;                             // even, divides the input features
+  MappingType mapping_type = MappingType::kSymmetric;       // of the weight: or kAsymmetric
+  MappingType act_mapping_type = MappingType::kAsymmetric;  // or kSymmetric
+};
+
+// int4 weights; activations to float8_e4m3fn per token at run time. Scheme W4AFP8.
+struct Float8DynamicActivationInt4WeightConfig {
+  std::int64_t group_size = 128;  // even, divides the input features
+};
+
 // float8_e4m3fn on both sides. Schemes FP8, FP8_DYNAMIC, FP8_BLOCK.
 struct Float8DynamicActivationFloat8WeightConfig {
   std::variant<PerTensor, PerRow, PerBlock> granularity = PerTensor{};
@@ -72,7 +84,8 @@ struct NVFP4WeightOnlyConfig {
 using Config =
     std::variant<Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, Int4WeightOnlyConfig,
                  Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig,
-                 MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig>;
+                 MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig,
+                 Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig>;
 
 // The config of a scheme's name ("W4A16", "FP8_DYNAMIC", as the command takes them). group_size 0:
 // the scheme's own. Throws lowp::Error for an unknown name, and for a group size that the scheme

@@ -13,6 +13,8 @@ ops = torch.ops.lowp
 _LINEAR_W8A8 = ops.linear_w8a8.default
 _LINEAR_W8A16 = ops.linear_w8a16.default
 _LINEAR_W4A16 = ops.linear_w4a16.default
+_LINEAR_W4A8 = ops.linear_w4a8.default
+_LINEAR_W4AFP8 = ops.linear_w4afp8.default
 _LINEAR_FP8 = ops.linear_fp8.default
 _LINEAR_FP8_WEIGHT_ONLY = ops.linear_fp8_weight_only.default
 _LINEAR_MXFP8 = ops.linear_mxfp8.default
@@ -26,6 +28,7 @@ _INT4_SCHEMES = {
     c.MappingType.ASYMMETRIC: "W4A16_ASYM",
     c.MappingType.FLOAT_ZERO: "W4A16_FLOAT_ZERO",
 }
+_INT4_INT8_SCHEMES = {c.MappingType.SYMMETRIC: "W4A8", c.MappingType.ASYMMETRIC: "W4A8_ASYM"}
 
 
 class Format:
@@ -110,6 +113,43 @@ class Int4(Format):
         )
 
 
+class Int4Int8(Int4):
+    def __init__(self, config):
+        if config.mapping_type not in _INT4_INT8_SCHEMES:
+            raise ValueError(
+                f"[lowp.quantize_] mapping_type of int4 weights with int8 activations is not known, got "
+                f"{config.mapping_type}, expected SYMMETRIC or ASYMMETRIC"
+            )
+        self.scheme = _INT4_INT8_SCHEMES[config.mapping_type]
+        self.group_size = config.group_size
+        self.mapping = config.mapping_type.value
+        self.activation_mapping = config.act_mapping_type.value
+
+    def quantize(self, weight):
+        tensors = super().quantize(weight)
+        if self.activation_mapping == "asymmetric":
+            values = self.dequantize(tensors, torch.float32)
+            tensors["row_sums"] = values.sum(1, dtype=torch.float64).float()
+        return tensors
+
+    def linear(self, x, b, bias):
+        return _LINEAR_W4A8(
+            x, b["weight_codes"], b["weight_scale"], b.get("weight_row_sums"),
+            b.get("weight_zero_point"), None, bias, self.activation_mapping,
+        )  # fmt: skip
+
+
+class Int4Float8(Int4):
+    scheme = "W4AFP8"
+    mapping = "symmetric"
+
+    def __init__(self, config):
+        self.group_size = config.group_size
+
+    def linear(self, x, b, bias):
+        return _LINEAR_W4AFP8(x, b["weight_codes"], b["weight_scale"], None, None, bias)
+
+
 class Float8(Format):
     def __init__(self, config):
         self.dynamic = isinstance(config, c.Float8DynamicActivationFloat8WeightConfig)
@@ -181,6 +221,8 @@ for _config, _format in {
     c.Int8DynamicActivationInt8WeightConfig: Int8,
     c.Int8WeightOnlyConfig: Int8,
     c.Int4WeightOnlyConfig: Int4,
+    c.Int8DynamicActivationInt4WeightConfig: Int4Int8,
+    c.Float8DynamicActivationInt4WeightConfig: Int4Float8,
     c.Float8DynamicActivationFloat8WeightConfig: Float8,
     c.Float8WeightOnlyConfig: Float8,
     c.MXDynamicActivationMXWeightConfig: Mx,

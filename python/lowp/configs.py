@@ -64,6 +64,22 @@ class Int4WeightOnlyConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class Int8DynamicActivationInt4WeightConfig:
+    """int4 weights in groups; activations to int8 per token at run time. Schemes W4A8, W4A8_ASYM."""
+
+    group_size: int = 32
+    mapping_type: MappingType = MappingType.SYMMETRIC  # of the weight: or ASYMMETRIC
+    act_mapping_type: MappingType = MappingType.ASYMMETRIC  # or SYMMETRIC
+
+
+@dataclasses.dataclass(frozen=True)
+class Float8DynamicActivationInt4WeightConfig:
+    """int4 weights in groups; activations to float8_e4m3fn per token at run time. Scheme W4AFP8."""
+
+    group_size: int = 128
+
+
+@dataclasses.dataclass(frozen=True)
 class Float8DynamicActivationFloat8WeightConfig:
     """float8_e4m3fn on both sides. Schemes FP8, FP8_DYNAMIC, FP8_BLOCK."""
 

@@ -11,6 +11,7 @@
 
 #include "formats/bf16.h"
 #include "formats/fp16.h"
+#include "formats/integers.h"
 #include "formats/nvfp4.h"
 #include "lowp/error.h"
 
@@ -28,10 +29,17 @@ constexpr std::string_view kGlobalScale = "weight_global_scale";
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// int8 with int8 activations is stored as it is, everything else of the integers in 32-bit words.
+bool is_integer(const Scheme& scheme) {
+  return scheme.weight == WeightFormat::kInt4 || scheme.weight == WeightFormat::kInt8;
+}
+
+// Integers whose activations are quantized too are stored a byte each, the others in 32-bit words.
 bool is_word_packed(const Scheme& scheme) {
-  return scheme.weight == WeightFormat::kInt4 ||
-         (scheme.weight == WeightFormat::kInt8 && scheme.activation == ActivationFormat::kNone);
+  return is_integer(scheme) && scheme.activation == ActivationFormat::kNone;
+}
+
+int stored_bits(const Scheme& scheme) {
+  return is_integer(scheme) && !is_word_packed(scheme) ? 8 : code_bits(scheme.weight);
 }
 
 bool is_mx(const Scheme& scheme) {
@@ -46,7 +54,7 @@ std::string_view codes_suffix(const Scheme& scheme) {
 
 // Bytes of a row of the stored codes.
 std::int64_t stored_row_bytes(const Scheme& scheme, std::int64_t k) {
-  const std::int64_t bytes = ceil_div(k * code_bits(scheme.weight), 8);
+  const std::int64_t bytes = ceil_div(k * stored_bits(scheme), 8);
   return is_word_packed(scheme) ? ceil_div(bytes, 4) * 4 : bytes;
 }
 
@@ -54,7 +62,7 @@ TensorSpec codes_spec(const Scheme& scheme, std::int64_t n, std::int64_t k) {
   const std::int64_t row = stored_row_bytes(scheme, k);
   if (is_word_packed(scheme)) return {std::string(kPacked), DType::kI32, {n, row / 4}};
   DType dtype = DType::kU8;
-  if (scheme.weight == WeightFormat::kInt8) dtype = DType::kI8;
+  if (is_integer(scheme)) dtype = DType::kI8;
   if (scheme.weight == WeightFormat::kFp8 || scheme.weight == WeightFormat::kMxfp8) {
     dtype = DType::kF8E4M3;
   }
@@ -157,6 +165,36 @@ std::vector<std::int8_t> unpack_zero_points(const TensorView& tensor, std::int64
   return values;
 }
 
+// int4 codes a byte each, and back.
+std::span<const std::byte> unpack_nibbles(const QuantizedWeight& rows,
+                                          std::vector<std::byte>& scratch) {
+  scratch.resize(2 * rows.codes.size());
+  for (std::size_t i = 0; i < rows.codes.size(); ++i) {
+    scratch[2 * i] = static_cast<std::byte>(sign_extend(rows.codes[i], 4));
+    scratch[2 * i + 1] = static_cast<std::byte>(sign_extend(rows.codes[i] >> 4, 4));
+  }
+  return scratch;
+}
+
+// Empty if one is not in -8..7.
+std::vector<std::uint8_t> pack_nibbles(std::span<const std::byte> data) {
+  std::vector<std::uint8_t> codes(data.size() / 2);
+  bool fits = true;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const auto low = static_cast<std::int8_t>(data[2 * i]);
+    const auto high = static_cast<std::int8_t>(data[2 * i + 1]);
+    fits &= low >= -8 && low <= 7 && high >= -8 && high <= 7;
+    codes[i] = static_cast<std::uint8_t>((low & 15) | (high & 15) << 4);
+  }
+  return fits ? codes : std::vector<std::uint8_t>();
+}
+
+TensorSpec zero_point_spec(const Scheme& scheme, std::int64_t n, std::int64_t k) {
+  const std::int64_t groups = k / scheme.group_size;
+  if (!is_word_packed(scheme)) return {std::string(kZeroPoint), DType::kI8, {n, groups}};
+  return {std::string(kZeroPoint), DType::kI32, {ceil_div(n, 8), groups}};
+}
+
 // 448 * 6 / amax, limited to finite numbers; 1 for a weight of zeros.
 float nvfp4_global_scale(float amax) {
   if (amax == 0) return 1;
@@ -198,7 +236,7 @@ class WeightReader {
     if (codes.shape.size() != 2) fail(codes, fmt::format("{} dimensions", codes.shape.size()));
     const std::int64_t n = codes.shape[0];
     if (!is_word_packed(scheme_)) {
-      const std::int64_t per_byte = 8 / code_bits(scheme_.weight);
+      const std::int64_t per_byte = 8 / stored_bits(scheme_);
       if (codes.shape[1] > std::numeric_limits<std::int64_t>::max() / per_byte) {
         fail(codes, fmt::format("{} columns", codes.shape[1]));
       }
@@ -227,6 +265,13 @@ class WeightReader {
   std::string_view module_;
   const Scheme& scheme_;
 };
+
+std::span<const std::byte> stored_codes(const QuantizedWeight& rows,
+                                        std::vector<std::byte>& scratch) {
+  if (is_word_packed(rows.scheme)) return pack_words(rows, scratch);
+  if (rows.scheme.weight == WeightFormat::kInt4) return unpack_nibbles(rows, scratch);
+  return as_bytes(rows.codes);
+}
 
 std::vector<std::uint8_t> to_codes(std::span<const std::byte> data) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(data.data());
@@ -264,8 +309,7 @@ std::vector<TensorSpec> compressed_tensors_specs(const Scheme& scheme, std::stri
   std::vector<TensorSpec> specs{codes_spec(scheme, n, k), scale_spec(scheme, n, k, dtype)};
   if (is_word_packed(scheme)) specs.push_back({std::string(kShape), DType::kI64, {2}});
   if (scheme.mapping == Mapping::kAsymmetric) {
-    specs.push_back(
-        {std::string(kZeroPoint), DType::kI32, {ceil_div(n, 8), k / scheme.group_size}});
+    specs.push_back(zero_point_spec(scheme, n, k));
   }
   if (scheme.weight == WeightFormat::kNvfp4) {
     specs.push_back({std::string(kGlobalScale), DType::kF32, {1}});
@@ -292,8 +336,7 @@ void CompressedTensorsEncoder::encode(const QuantizedWeight& rows, std::int64_t 
   const Scheme& scheme = rows.scheme;
   const auto row_bytes = static_cast<std::uint64_t>(stored_row_bytes(scheme, rows.k));
   const auto first = static_cast<std::uint64_t>(begin);
-  write(codes_suffix(scheme), first * row_bytes,
-        is_word_packed(scheme) ? pack_words(rows, scratch_) : as_bytes(rows.codes));
+  write(codes_suffix(scheme), first * row_bytes, stored_codes(rows, scratch_));
   const kernels::Block block = scale_block(scheme, n, rows.k);
   const auto scale_row = static_cast<std::uint64_t>(begin / block.rows);
   const auto scale_columns = static_cast<std::uint64_t>(ceil_div(rows.k, block.cols));
@@ -305,7 +348,11 @@ void CompressedTensorsEncoder::encode(const QuantizedWeight& rows, std::int64_t 
           to_dtype(rows.scale, rows.scale_dtype, scratch_));
   }
   if (scheme.mapping == Mapping::kAsymmetric) {
-    write(kZeroPoint, first / 8 * scale_columns * 4, pack_zero_points(rows, scratch_));
+    if (is_word_packed(scheme)) {
+      write(kZeroPoint, first / 8 * scale_columns * 4, pack_zero_points(rows, scratch_));
+    } else {
+      write(kZeroPoint, first * scale_columns, as_bytes(rows.zero_point));
+    }
   }
   if (begin != 0) return;
   if (is_word_packed(scheme)) {
@@ -333,7 +380,14 @@ QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_vie
   const TensorView& codes = reader.get(codes_spec(scheme, weight.n, weight.k));
   const std::string reason = why_not(scheme, weight.n, weight.k);
   if (!reason.empty()) reader.fail(codes, reason);
-  weight.codes = is_word_packed(scheme) ? unpack_words(codes, weight) : to_codes(codes.data);
+  if (is_word_packed(scheme)) {
+    weight.codes = unpack_words(codes, weight);
+  } else if (scheme.weight == WeightFormat::kInt4) {
+    weight.codes = pack_nibbles(codes.data);
+    if (weight.codes.empty()) reader.fail(codes, "a code outside of -8..7");
+  } else {
+    weight.codes = to_codes(codes.data);
+  }
   const TensorView& scale = reader.get_scale(weight.n, weight.k);
   if (is_mx(scheme) || scheme.weight == WeightFormat::kNvfp4) {
     weight.block_scale = to_codes(scale.data);
@@ -343,10 +397,13 @@ QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_vie
   }
   if (scheme.mapping == Mapping::kAsymmetric) {
     const std::int64_t groups = weight.k / scheme.group_size;
-    weight.zero_point = unpack_zero_points(
-        reader.get(
-            TensorSpec{std::string(kZeroPoint), DType::kI32, {ceil_div(weight.n, 8), groups}}),
-        weight.n, groups);
+    const TensorView& zeros = reader.get(zero_point_spec(scheme, weight.n, weight.k));
+    if (is_word_packed(scheme)) {
+      weight.zero_point = unpack_zero_points(zeros, weight.n, groups);
+    } else {
+      const auto* values = reinterpret_cast<const std::int8_t*>(zeros.data.data());
+      weight.zero_point.assign(values, values + zeros.data.size());
+    }
   }
   if (scheme.weight == WeightFormat::kNvfp4) {
     const TensorView& global = reader.get(TensorSpec{std::string(kGlobalScale), DType::kF32, {1}});

@@ -19,9 +19,8 @@ constexpr const char* kMethod = "compressed-tensors";
 std::string_view format_of(const Scheme& scheme) {
   switch (scheme.weight) {
     case WeightFormat::kInt8:
-      return scheme.activation == ActivationFormat::kNone ? "pack-quantized" : "int-quantized";
     case WeightFormat::kInt4:
-      return "pack-quantized";
+      return scheme.activation == ActivationFormat::kNone ? "pack-quantized" : "int-quantized";
     case WeightFormat::kFp8:
       return "float-quantized";
     case WeightFormat::kMxfp8:

@@ -173,7 +173,7 @@ void add_quantize_command(CLI::App& app) {
       ->required();
   command
       ->add_option("--group-size", options->recipe.group_size,
-                   "Columns that share a scale: W4A16, W4A16_ASYM (128), W8A16 (the row)")
+                   "Columns that share a scale: int4 weights (128), W8A16 (the row)")
       ->check(CLI::PositiveNumber);
   command->add_option("--ignore", options->recipe.ignore,
                       "Layers to leave as they are: names, or re: and an expression from the "

@@ -68,9 +68,6 @@ void quantize_int8(QuantizedState& state, const Tensor& weight) {
   if (state.scheme.granularity == Granularity::kTensor) {
     state.scale = state.scale.expand({state.n, 1}).contiguous();
   }
-  if (state.scheme.activation == ActivationFormat::kInt8Row) {
-    state.row_sums = state.codes.sum(1, /*keepdim=*/false, torch::kInt32);
-  }
 }
 
 void quantize_int4(QuantizedState& state, const Tensor& weight) {
@@ -152,6 +149,7 @@ QuantizedState quantize_by_operators(const Scheme& scheme, const Tensor& weight,
       quantize_nvfp4(state, weight, options.amax);
       break;
   }
+  set_row_sums(state);
   return state;
 }
 

@@ -47,9 +47,20 @@ void run_int8(const QuantizedState& state, const Tensor& x, const OptionalTensor
 
 void run_int4(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
               Tensor& out) {
-  static const auto op =
-      out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
-                    const OptionalTensor&, const OptionalTensor&, Tensor&)>("lowp::linear_w4a16");
+  if (state.scheme.activation == ActivationFormat::kInt8Row) {
+    static const auto op =
+        out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                      const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
+                      std::string_view, Tensor&)>("lowp::linear_w4a8");
+    op.call(x, state.codes, state.scale, optional(state.row_sums), optional(state.zero_point),
+            optional(state.zero), bias, state.activation.mapping, out);
+    return;
+  }
+  using Signature = void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                         const OptionalTensor&, const OptionalTensor&, Tensor&);
+  static const auto dynamic = out_form<Signature>("lowp::linear_w4afp8");
+  static const auto weight_only = out_form<Signature>("lowp::linear_w4a16");
+  const auto& op = state.scheme.activation == ActivationFormat::kNone ? weight_only : dynamic;
   op.call(x, state.codes, state.scale, optional(state.zero_point), optional(state.zero), bias, out);
 }
 

@@ -98,9 +98,7 @@ QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions
     state.scale = state.scale.expand({weight.n, 1}).contiguous();
   }
   if (format == WeightFormat::kNvfp4) state.tensor_scale = torch::full({1}, weight.tensor_scale);
-  if (weight.scheme.activation == ActivationFormat::kInt8Row) {
-    state.row_sums = state.codes.sum(1, /*keepdim=*/false, torch::kInt32);
-  }
+  set_row_sums(state);
   return state;
 }
 
@@ -137,6 +135,16 @@ torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype) {
                     {out.data_ptr(), from_torch(dtype), state.n, state.k, state.k},
                     torch_threads());
   return out.to(state.codes.device());
+}
+
+void set_row_sums(QuantizedState& state) {
+  if (state.scheme.activation != ActivationFormat::kInt8Row) return;
+  if (state.scheme.weight == WeightFormat::kInt8) {
+    state.row_sums = state.codes.sum(1, /*keepdim=*/false, torch::kInt32);
+  } else if (state.activation.mapping == "asymmetric") {
+    const torch::Tensor values = dequantize(state, torch::kFloat32);
+    state.row_sums = values.sum(1, /*keepdim=*/false, torch::kFloat64).to(torch::kFloat32);
+  }
 }
 
 torch::ScalarType to_torch(DType dtype) {

@@ -28,7 +28,9 @@ struct QuantizedState {
   torch::Tensor zero_point;
   torch::Tensor zero;
   torch::Tensor tensor_scale;  // (1)
-  torch::Tensor row_sums;      // (n) int32, of int8 codes under int8 activations
+  // (n), under int8 activations: int32, of int8 codes; float32, of the values of int4 codes, which
+  // asymmetric activations alone need
+  torch::Tensor row_sums;
 
   // The tensors by the names that the module's buffers have.
   std::array<std::pair<const char*, torch::Tensor*>, 6> tensors();
@@ -38,6 +40,9 @@ QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions
 QuantizedWeight to_weight(const QuantizedState& state);
 
 torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype);
+
+// Sets row_sums where the scheme has them; codes and scales are there.
+void set_row_sums(QuantizedState& state);
 
 // x (*, K) to (*, N), without and with gradients to x and bias.
 torch::Tensor run_linear(const QuantizedState& state, const torch::Tensor& x,

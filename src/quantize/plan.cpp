@@ -49,18 +49,48 @@ const char* name(ScaleCalculationMode mode) {
   return kNames[static_cast<std::size_t>(mode)];
 }
 
-Plan plan(const Int8DynamicActivationInt8WeightConfig& config) {
-  if (config.act_mapping_type == MappingType::kFloatZero) {
+// ActivationOptions' name.
+const char* int8_activation_mapping(MappingType mapping) {
+  if (mapping == MappingType::kFloatZero) {
     throw Error(
         "[quantize_] act_mapping_type of int8 activations is not known, got kFloatZero, "
         "expected kSymmetric or kAsymmetric");
   }
+  return mapping == MappingType::kAsymmetric ? "asymmetric" : "symmetric";
+}
+
+Scheme with_int4_group(std::string_view name, std::int64_t group_size) {
+  if (group_size % 2 != 0) {
+    throw Error("[quantize_] group_size of int4 is odd, got " + std::to_string(group_size) +
+                ", expected an even number");
+  }
+  return with_group(name, group_size);
+}
+
+Plan plan(const Int8DynamicActivationInt8WeightConfig& config) {
   Plan result;
   result.scheme = with_granularity(
       "W8A8",
       std::visit([](auto granularity) { return to_granularity(granularity); }, config.granularity));
-  if (config.act_mapping_type == MappingType::kAsymmetric) result.activation.mapping = "asymmetric";
+  result.activation.mapping = int8_activation_mapping(config.act_mapping_type);
   return result;
+}
+
+Plan plan(const Int8DynamicActivationInt4WeightConfig& config) {
+  if (config.mapping_type == MappingType::kFloatZero) {
+    throw Error(
+        "[quantize_] mapping_type of int4 weights with int8 activations is not known, got "
+        "kFloatZero, expected kSymmetric or kAsymmetric");
+  }
+  const bool asymmetric = config.mapping_type == MappingType::kAsymmetric;
+  Plan result;
+  result.scheme = with_int4_group(asymmetric ? "W4A8_ASYM" : "W4A8", config.group_size);
+  result.activation.mapping = int8_activation_mapping(config.act_mapping_type);
+  return result;
+}
+
+Plan plan(const Float8DynamicActivationInt4WeightConfig& config) {
+  return {with_int4_group("W4AFP8", config.group_size), {}, {}};
 }
 
 Plan plan(const Int8WeightOnlyConfig& config) {
@@ -76,12 +106,9 @@ Plan plan(const Int8WeightOnlyConfig& config) {
 
 Plan plan(const Int4WeightOnlyConfig& config) {
   constexpr std::array kNames{"W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO"};
-  if (config.group_size % 2 != 0) {
-    throw Error("[quantize_] group_size of int4 is odd, got " + std::to_string(config.group_size) +
-                ", expected an even number");
-  }
-  return {
-      with_group(kNames[static_cast<std::size_t>(config.mapping_type)], config.group_size), {}, {}};
+  return {with_int4_group(kNames[static_cast<std::size_t>(config.mapping_type)], config.group_size),
+          {},
+          {}};
 }
 
 Plan plan(const Float8DynamicActivationFloat8WeightConfig& config) {
@@ -126,12 +153,21 @@ Config config_of(const Scheme& scheme, std::int64_t group_size) {
       if (group_size == 0) return Int8WeightOnlyConfig{};
       return Int8WeightOnlyConfig{.granularity = PerGroup{group_size}};
     case kInt4: {
+      const std::int64_t group = group_size == 0 ? scheme.group_size : group_size;
+      if (scheme.activation == ActivationFormat::kFp8Row) {
+        return Float8DynamicActivationInt4WeightConfig{.group_size = group};
+      }
       const MappingType mapping = scheme.mapping == Mapping::kFloatZero ? MappingType::kFloatZero
                                   : scheme.mapping == Mapping::kAsymmetric
                                       ? MappingType::kAsymmetric
                                       : MappingType::kSymmetric;
-      return Int4WeightOnlyConfig{.group_size = group_size == 0 ? scheme.group_size : group_size,
-                                  .mapping_type = mapping};
+      if (scheme.activation == ActivationFormat::kInt8Row) {
+        // Symmetric activations, as compressed-tensors' scheme of the name has them.
+        return Int8DynamicActivationInt4WeightConfig{.group_size = group,
+                                                     .mapping_type = mapping,
+                                                     .act_mapping_type = MappingType::kSymmetric};
+      }
+      return Int4WeightOnlyConfig{.group_size = group, .mapping_type = mapping};
     }
     case kFp8:
       if (scheme.activation == ActivationFormat::kNone) return Float8WeightOnlyConfig{};

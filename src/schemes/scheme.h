@@ -38,16 +38,16 @@ struct Scheme {
   std::string_view summary;  // one line for --help
 };
 
-// W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, FP8, FP8_DYNAMIC, FP8_BLOCK, FP8_WEIGHT_ONLY,
-// MXFP8, MXFP4, NVFP4.
+// W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, W4A8, W4A8_ASYM, W4AFP8, FP8, FP8_DYNAMIC,
+// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP4, NVFP4.
 std::span<const Scheme> schemes();
 
 // Throws lowp::Error that lists the known names and the nearest one.
 const Scheme& scheme_from_name(std::string_view name);
 
-// A scheme with another group: W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO and W8A16 (per row by default)
-// take one; 0 is the scheme's own. Throws lowp::Error if the scheme's group is fixed or the size is
-// not even and positive.
+// A scheme with another group: those of int4 weights and W8A16 (per row by default) take one; 0 is
+// the scheme's own. Throws lowp::Error if the scheme's group is fixed or the size is not even and
+// positive.
 Scheme with_group_size(const Scheme& scheme, std::int64_t group_size);
 
 // "NAME" or "NAME:GROUP", as the command line and the tests write it: "W4A16:64".

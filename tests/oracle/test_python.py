@@ -32,6 +32,13 @@ CONFIGS = {
     "W4A16": (lowp.Int4WeightOnlyConfig(32, lowp.MappingType.SYMMETRIC), 18),
     "W4A16_ASYM": (lowp.Int4WeightOnlyConfig(32, lowp.MappingType.ASYMMETRIC), 18),
     "W4A16_FLOAT_ZERO": (lowp.Int4WeightOnlyConfig(32), 18),
+    "W4A8": (
+        lowp.Int8DynamicActivationInt4WeightConfig(act_mapping_type=lowp.MappingType.SYMMETRIC),
+        18,
+    ),
+    "W4A8_ASYMMETRIC": (lowp.Int8DynamicActivationInt4WeightConfig(), 18),
+    "W4A8_ASYM": (lowp.Int8DynamicActivationInt4WeightConfig(32, lowp.MappingType.ASYMMETRIC), 18),
+    "W4AFP8": (lowp.Float8DynamicActivationInt4WeightConfig(32), 18),
     "FP8": (lowp.Float8DynamicActivationFloat8WeightConfig(), 25),
     "FP8_DYNAMIC": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerRow()), 25),
     "FP8_BLOCK": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()), 25),

@@ -109,6 +109,10 @@ TEST(Quantize, RefusesAConfigThatNoLayerCouldFollow) {
   Block model;
   EXPECT_THROW(quantize_(model, Int4WeightOnlyConfig{.group_size = 0}), Error);
   EXPECT_THROW(quantize_(model, Int4WeightOnlyConfig{.group_size = 7}), Error);
+  EXPECT_THROW(quantize_(model, Float8DynamicActivationInt4WeightConfig{.group_size = 7}), Error);
+  EXPECT_THROW(quantize_(model, Int8DynamicActivationInt4WeightConfig{.mapping_type =
+                                                                          MappingType::kFloatZero}),
+               Error);
 }
 
 TEST(Quantize, TheReportAsJsonAndText) {
@@ -125,7 +129,7 @@ TEST(Quantize, TheReportAsJsonAndText) {
 TEST(Configs, SchemesAndConfigsNameEachOther) {
   for (const char* name :
        {"W8A8", "W8A16", "W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO", "FP8", "FP8_DYNAMIC",
-        "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4"}) {
+        "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8"}) {
     EXPECT_EQ(scheme_name(config_from_scheme(name)), name);
   }
   EXPECT_EQ(std::get<Int4WeightOnlyConfig>(config_from_scheme("W4A16", 32)).group_size, 32);
@@ -143,6 +147,9 @@ TEST(Configs, EveryGranularityRuns) {
       Int8WeightOnlyConfig{.granularity = PerGroup{16}},
       Int8DynamicActivationInt8WeightConfig{.granularity = PerTensor{}},
       Int8DynamicActivationInt8WeightConfig{.act_mapping_type = MappingType::kAsymmetric},
+      Int8DynamicActivationInt4WeightConfig{},
+      Int8DynamicActivationInt4WeightConfig{.mapping_type = MappingType::kAsymmetric},
+      Float8DynamicActivationInt4WeightConfig{.group_size = 32},
       Float8WeightOnlyConfig{.granularity = PerTensor{}},
       Float8WeightOnlyConfig{.granularity = PerBlock{}},
       MXDynamicActivationMXWeightConfig{.scaling_mode = ScaleCalculationMode::kFloor},

@@ -28,6 +28,12 @@ std::int64_t check_cuda_group(const Argument& scale, const kernels::CudaWeight& 
 void check_cuda_block_scale(const Argument& scale, const Tensor& x, ScalarType dtype,
                             std::int64_t block, kernels::CudaWeight& weight);
 
+// An int4 weight with its scales and zeros, all checked: as linear_w4a16 takes them on the CPU.
+kernels::CudaWeight check_cuda_int4_weight(const char* operation, const Tensor& x,
+                                           const Tensor& weight, const Tensor& weight_scale,
+                                           const std::optional<Tensor>& weight_zero_point,
+                                           const std::optional<Tensor>& weight_zero);
+
 // x (*, K) bfloat16 or float16; bias (N) of that dtype, or absent; out (*, N) of that dtype,
 // contiguous.
 void run_cuda_linear(const char* operation, const Tensor& x, const kernels::CudaWeight& weight,

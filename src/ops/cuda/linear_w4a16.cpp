@@ -8,31 +8,7 @@ constexpr char kName[] = "lowp::linear_w4a16";
 kernels::CudaWeight check(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                           const std::optional<Tensor>& weight_zero_point,
                           const std::optional<Tensor>& weight_zero) {
-  kernels::CudaWeight result = check_cuda_weight(
-      {kName, "weight", weight}, x, kernels::CudaWeightFormat::kInt4, ScalarType::Byte, 2);
-  const Argument scale{kName, "weight_scale", weight_scale};
-  result.group_cols = check_cuda_group(scale, result);
-  if (result.group_cols % 2 != 0) {
-    fail(kName, "weight_scale implies an odd group", std::to_string(result.group_cols),
-         "an even number of columns a group");
-  }
-  check_dtype(scale, {ScalarType::Float, ScalarType::BFloat16});
-  const ScalarType scale_dtype = weight_scale.scalar_type();
-  const std::int64_t groups = result.k / result.group_cols;
-  result.scale = check_cuda_scale(scale, x, scale_dtype, {result.n, groups});
-  result.scale_dtype = to_dtype(scale_dtype);
-  if (weight_zero_point && weight_zero) {
-    fail(kName, "weight_zero_point and weight_zero exclude each other", "both", "one or none");
-  }
-  if (weight_zero_point) {
-    result.zero_point = static_cast<const std::int8_t*>(check_cuda_scale(
-        {kName, "weight_zero_point", *weight_zero_point}, x, ScalarType::Char, {result.n, groups}));
-  }
-  if (weight_zero) {
-    result.zero =
-        check_cuda_scale({kName, "weight_zero", *weight_zero}, x, scale_dtype, {result.n, groups});
-  }
-  return result;
+  return check_cuda_int4_weight(kName, x, weight, weight_scale, weight_zero_point, weight_zero);
 }
 
 void linear_w4a16_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,

@@ -1,6 +1,7 @@
 // The end of a tile of a matrix product on Hopper: a warpgroup's sums (64, kColumns) are scaled,
 // get their bias, are rounded and leave through shared memory and the copy engine, a warp at a
-// time.
+// time. All blocks come here together, and then the L2 takes 64 KB of each in some 3000 cycles:
+// shared memory holds the whole tile, so that the next one's products need not wait for that.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -143,28 +144,36 @@ struct Values {
   GemmSize size;
   const float4* columns;  // {scale, bias} of two columns each: the current 128
 
-  // Columns 8 * group + 2 * (lane % 4) + {0, 1} of row h of the thread's two; `group` of kColumns
-  // / 8.
-  __device__ float2 operator()(int group, int h) const {
-    const float4 column = columns[group % 16 * 4 + lane() % 4];
+  // Scale and bias of columns 8 * group + 2 * (lane % 4) + {0, 1}; `group` of kColumns / 8.
+  __device__ float4 column(int group) const { return columns[group % 16 * 4 + lane() % 4]; }
+
+  // These columns in row h of the thread's two.
+  __device__ float2 operator()(int group, int h, float4 column) const {
     const float scale = scales.row_scale[h];
     return {finish_element(sums[4 * group + 2 * h], scale, column.x, column.y),
             finish_element(sums[4 * group + 2 * h + 1], scale, column.z, column.w)};
   }
 };
 
-// 16 rows of 128 bytes into shared memory, as the 128-byte swizzle lays them; `group` is the first
-// group of 8 columns.
+// 16 rows of 128 bytes into shared memory, 16-byte chunk c of row r at chunk c ^ (r % 8); `group`
+// is the first group of 8 columns. Loads first, all of them: a store to shared memory keeps those
+// behind it waiting.
 template <class Out, class Values>
 __device__ void stage(unsigned buffer, const Values& values, int group) {
+  constexpr int kGroups = 16 / static_cast<int>(sizeof(Out));
+  float4 columns[kGroups];
+#pragma unroll
+  for (int i = 0; i < kGroups; ++i) columns[i] = values.column(group + i);
   if constexpr (sizeof(Out) == 2) {
     const int row = lane() % 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const unsigned packed[4] = {bits_of(Pair<Out>::round(values(group + 2 * i, 0))),
-                                  bits_of(Pair<Out>::round(values(group + 2 * i, 1))),
-                                  bits_of(Pair<Out>::round(values(group + 2 * i + 1, 0))),
-                                  bits_of(Pair<Out>::round(values(group + 2 * i + 1, 1)))};
+      unsigned packed[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const int g = 2 * i + j / 2;
+        packed[j] = bits_of(Pair<Out>::round(values(group + g, j % 2, columns[g])));
+      }
       const int chunk = 2 * i + lane() / 16;
       store_matrix_x4(buffer + row * 128 + ((chunk ^ (row % 8)) * 16), packed);
     }
@@ -175,7 +184,7 @@ __device__ void stage(unsigned buffer, const Values& values, int group) {
       for (int h = 0; h < 2; ++h) {
         const int row = lane() / 4 + 8 * h;
         const int chunk = 2 * i + lane() % 4 / 2;
-        const float2 pair = values(group + i, h);
+        const float2 pair = values(group + i, h, columns[i]);
         asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(
                          buffer + row * 128 + ((chunk ^ (row % 8)) * 16) + lane() % 2 * 8),
                      "f"(pair.x), "f"(pair.y)
@@ -194,43 +203,51 @@ __device__ void store_plain(const Values& values, int group) {
     const int row = values.place.row + row_of_thread() + 8 * h;
     const int column = values.place.column + 8 * group + 2 * (lane() % 4);
     auto* out = static_cast<Out*>(values.finish.out) + (matrix + row) * values.size.n + column;
-    const auto pair = Pair<Out>::round(values(group, h));
+    const auto pair = Pair<Out>::round(values(group, h, values.column(group)));
     if (row < values.size.m && column < values.size.n) out[0] = pair.x;
     if (row < values.size.m && column + 1 < values.size.n) out[1] = pair.y;
   }
 }
 
-// 128 columns from `group` on.
-template <class Out, class Values>
+// 128 columns from `group` on. `staging` is kColumns / 64 buffers of this warp, filled in turns,
+// two at a time.
+template <class Out, int kColumns, class Values>
 __device__ void store_columns(const CUtensorMap* map, const Values& values, unsigned staging,
                               int group) {
   constexpr int kGroups = kStoreBytes / kRowsOfWarp / 8 / static_cast<int>(sizeof(Out));
+  constexpr int kPairs = kColumns / 128;
 #pragma unroll
-  for (int i = 0; i < 16; i += kGroups) {
-    if (values.finish.by_copy_engine) {
-      const unsigned buffer = staging + i / kGroups % 2 * kStoreBytes;
-      if (lane() == 0) tma_store_wait_read<1>();
-      __syncwarp();
-      stage<Out>(buffer, values, group + i);
-      fence_async_shared();
-      __syncwarp();
-      const int row = values.place.row + warp_of_warpgroup() * kRowsOfWarp;
-      const int column = values.place.column + 8 * (group + i);
-      if (lane() == 0) {
-        if (row < values.size.m && column < values.size.n) {
-          tma_store(map, buffer, column, row, values.place.batch);
+  for (int i = 0; i < 16; i += 2 * kGroups) {
+    if (!values.finish.by_copy_engine) {
+#pragma unroll
+      for (int j = i; j < i + 2 * kGroups; ++j) store_plain<Out>(values, group + j);
+      continue;
+    }
+    const int pair = (group + i) / kGroups / 2 % kPairs;
+    const unsigned buffer = staging + pair * 2 * kStoreBytes;
+    if (lane() == 0) tma_store_wait_read<kPairs - 1>();
+    __syncwarp();
+    stage<Out>(buffer, values, group + i);
+    stage<Out>(buffer + kStoreBytes, values, group + i + kGroups);
+    fence_async_shared();
+    __syncwarp();
+    const int row = values.place.row + warp_of_warpgroup() * kRowsOfWarp;
+    const int column = values.place.column + 8 * (group + i);
+    if (lane() == 0) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        const int first = column + 8 * kGroups * j;
+        if (row < values.size.m && first < values.size.n) {
+          tma_store(map, buffer + j * kStoreBytes, first, row, values.place.batch);
         }
-        tma_store_commit();
       }
-    } else {
-#pragma unroll
-      for (int j = i; j < i + kGroups; ++j) store_plain<Out>(values, group + j);
+      tma_store_commit();
     }
   }
 }
 
-// `columns` is kColumnsBytes of this warpgroup, `staging` two buffers of this warp, `barrier` a
-// named barrier of this warpgroup.
+// `columns` is kColumnsBytes of this warpgroup, `staging` kColumns / 64 buffers of this warp,
+// `barrier` a named barrier of this warpgroup.
 template <class Sum, int kColumns>
 __device__ void finish_tile(const CUtensorMap* map, const Finish& finish, GemmSize size,
                             Place place, Sum (&sums)[kColumns / 2],
@@ -249,11 +266,11 @@ __device__ void finish_tile(const CUtensorMap* map, const Finish& finish, GemmSi
     columns[thread_of_warpgroup()] = {scales.column_scale[i], scales.bias[i]};
     named_barrier_sync(barrier, kWarpgroup);
     if (finish.out_dtype == DType::kBF16) {
-      store_columns<__nv_bfloat16>(map, values, staging, 16 * i);
+      store_columns<__nv_bfloat16, kColumns>(map, values, staging, 16 * i);
     } else if (finish.out_dtype == DType::kF16) {
-      store_columns<__half>(map, values, staging, 16 * i);
+      store_columns<__half, kColumns>(map, values, staging, 16 * i);
     } else {
-      store_columns<float>(map, values, staging, 16 * i);
+      store_columns<float, kColumns>(map, values, staging, 16 * i);
     }
   }
 }

@@ -7,6 +7,23 @@
 
 namespace lowp::kernels::sm90 {
 
+// Division of n < 2^31 by a number that is known before the kernel runs.
+struct Divider {
+  unsigned divisor = 1;
+  unsigned multiplier = 1;
+  unsigned shift = 0;
+
+  Divider() = default;
+  explicit Divider(unsigned by) : divisor(by) {
+    while (1ULL << shift < by) ++shift;
+    multiplier = static_cast<unsigned>(((1ULL << 32) * ((1ULL << shift) - by)) / by + 1);
+  }
+
+#ifdef __CUDACC__
+  __device__ unsigned quotient(unsigned n) const { return (__umulhi(n, multiplier) + n) >> shift; }
+#endif
+};
+
 // Tiles of an output batch x (M, N), and the order in which the clusters take them: groups of
 // `group` rows of tiles, all columns of a group before the next, so that the tiles in flight share
 // their operands in L2.
@@ -15,6 +32,10 @@ struct GemmTiles {
   int columns;  // of tiles
   int batch;
   int group;
+  Divider of_matrix{};     // tiles of a matrix
+  Divider of_group{};      // tiles of a group
+  Divider of_rows{};       // rows of a group
+  Divider of_last_rows{};  // rows of the last group
 };
 
 struct GemmSize {
@@ -44,13 +65,13 @@ struct Finish {
 // Scales of 128 of k: of rows in groups of 2^shift, and of columns. Strides in elements.
 struct BlockScales {
   const float* row_scale;
-  std::int64_t row_stride;
-  std::int64_t row_block_stride;
+  int row_stride;
+  int row_block_stride;
   std::int64_t row_batch_stride;
   int row_shift;  // 0 or 7
   const float* column_scale;
-  std::int64_t column_stride;
-  std::int64_t column_block_stride;
+  int column_stride;
+  int column_block_stride;
   std::int64_t column_batch_stride;
 };
 

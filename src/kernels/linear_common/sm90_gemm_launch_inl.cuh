@@ -72,12 +72,22 @@ inline WaveCosts wave_costs(std::int64_t m, std::int64_t n, std::int64_t batch) 
   return {waves(256), waves(128) / 0.93};
 }
 
+inline void set_dividers(GemmTiles& tiles) {
+  const auto divider = [](int by) { return Divider(static_cast<unsigned>(by)); };
+  const int rest = tiles.rows % tiles.group;
+  tiles.of_matrix = divider(tiles.rows * tiles.columns);
+  tiles.of_group = divider(tiles.group * tiles.columns);
+  tiles.of_rows = divider(tiles.group);
+  tiles.of_last_rows = divider(rest == 0 ? tiles.group : rest);
+}
+
 template <class Config>
 const char* launch_gemm(const GemmOperand& a, const GemmOperand& b, GemmParams params,
                         cudaStream_t stream) {
   const auto tiles = [](int size, int tile) { return (size + tile - 1) / tile; };
   params.tiles.rows = tiles(params.size.m, kTileRows * Config::kCluster);
   params.tiles.columns = tiles(params.size.n, Config::kColumns);
+  set_dividers(params.tiles);
   CUtensorMap map_a;
   CUtensorMap map_b;
   CUtensorMap map_out{};

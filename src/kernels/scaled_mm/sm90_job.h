@@ -13,4 +13,17 @@ const char* scaled_mm_few_rows_sm90(const ScaledMmArgs& args);       // at most 
 
 inline constexpr std::int64_t kFewRows = 64;
 
+// By cuBLASLt. refuse: nullptr if it has a kernel for these arguments, otherwise why not.
+const char* refuse_scaled_mm_cublaslt(const ScaledMmArgs& args);
+std::int64_t scaled_mm_cublaslt_workspace(const ScaledMmArgs& args);  // bytes
+const char* scaled_mm_cublaslt(const ScaledMmArgs& args);
+
+inline bool is_whole(ScaleRecipe recipe) {
+  return recipe == ScaleRecipe::kTensor || recipe == ScaleRecipe::kRow;
+}
+
+inline bool is_aligned(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0;
+}
+
 }  // namespace lowp::kernels

@@ -7,10 +7,6 @@
 namespace lowp::kernels {
 namespace {
 
-inline bool is_whole(ScaleRecipe recipe) {
-  return recipe == ScaleRecipe::kTensor || recipe == ScaleRecipe::kRow;
-}
-
 inline sm90::Finish finish_of(const ScaledMmArgs& args) {
   const std::int64_t row_bytes = args.n * bits(args.out_dtype) / 8;
   const bool whole = is_whole(args.a.recipe);
@@ -32,6 +28,7 @@ inline sm90::Finish finish_of(const ScaledMmArgs& args) {
 }
 
 inline sm90::GemmParams params_of(const ScaledMmArgs& args) {
+  const auto stride = [](std::int64_t elements) { return static_cast<int>(elements); };
   const auto* row_scale = static_cast<const float*>(args.a.scale);
   const auto* column_scale = static_cast<const float*>(args.b.scale);
   return {
@@ -41,13 +38,13 @@ inline sm90::GemmParams params_of(const ScaledMmArgs& args) {
       .b_batched = args.b.batch_stride != 0,
       .finish = finish_of(args),
       .blocks = {.row_scale = row_scale,
-                 .row_stride = args.a.scale_row_stride,
-                 .row_block_stride = args.a.scale_block_stride,
+                 .row_stride = stride(args.a.scale_row_stride),
+                 .row_block_stride = stride(args.a.scale_block_stride),
                  .row_batch_stride = args.a.scale_batch_stride,
                  .row_shift = args.a.recipe == ScaleRecipe::k128x128 ? 7 : 0,
                  .column_scale = column_scale,
-                 .column_stride = args.b.scale_row_stride,
-                 .column_block_stride = args.b.scale_block_stride,
+                 .column_stride = stride(args.b.scale_row_stride),
+                 .column_block_stride = stride(args.b.scale_block_stride),
                  .column_batch_stride = args.b.scale_batch_stride},
   };
 }

@@ -1,85 +1,39 @@
-#include "ops/scaled_mm.h"
-
 #include "ops/linear.h"
+#include "ops/scaled_mm_operator.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
 namespace {
 
-void check_cpu(const Argument& argument, const Tensor&) {
-  if (argument.tensor.is_cpu()) return;
-  fail(argument.operation, concat({argument.name, " is not on the CPU"}), "a tensor elsewhere",
-       "a CPU tensor, as a is");
-}
-
-void check_implementation(std::string_view implementation) {
-  check_choice<bool>(kScaledMm, "implementation", implementation, {{"auto", true}});
-}
-
-// What a call would run: the checked arguments and what they point into.
-struct Problem {
-  kernels::ScaledMmArgs args;
-  std::optional<Tensor> bias;  // as fp32
-};
-
-Problem check(const ScaledMmCall& call, const Tensor& out, std::optional<ScalarType> out_dtype) {
-  Problem problem{check_scaled_mm(call, check_cpu), std::nullopt};
-  check_scaled_mm_out(out, call.a.codes, problem.args, out_dtype, check_cpu);
-  if (call.bias) {
-    problem.bias = call.bias->scalar_type() == ScalarType::Float
-                       ? *call.bias
-                       : torch::stable::to(*call.bias, ScalarType::Float);
-    problem.args.bias = problem.bias->const_data_ptr();
-    problem.args.bias_dtype = DType::kF32;
+struct Cpu {
+  static void check(const Argument& argument, const Tensor&) {
+    if (argument.tensor.is_cpu()) return;
+    fail(argument.operation, concat({argument.name, " is not on the CPU"}), "a tensor elsewhere",
+         "a CPU tensor, as a is");
   }
-  problem.args.parallel = torch_pool();
-  return problem;
-}
 
-void scaled_mm_out(const Tensor& a, const Tensor& b, const Tensor& scale_a, const Tensor& scale_b,
-                   std::string_view recipe_a, std::string_view recipe_b,
-                   const std::optional<Tensor>& bias, std::optional<ScalarType> out_dtype,
-                   bool use_fast_accum, const std::optional<Tensor>& tensor_scale_a,
-                   const std::optional<Tensor>& tensor_scale_b, bool swizzled,
-                   std::string_view implementation, const Tensor& out) {
-  check_implementation(implementation);
-  const ScaledMmCall call{{"a", "scale_a", "tensor_scale_a", a, scale_a, recipe_a, tensor_scale_a},
-                          {"b", "scale_b", "tensor_scale_b", b, scale_b, recipe_b, tensor_scale_b},
-                          bias,
-                          use_fast_accum,
-                          swizzled};
-  kernels::scaled_mm(check(call, out, out_dtype).args);
-}
+  static void check_implementation(std::string_view implementation) {
+    check_choice<bool>(kScaledMm, "implementation", implementation, {{"auto", true}});
+  }
 
-Tensor scaled_mm(const Tensor& a, const Tensor& b, const Tensor& scale_a, const Tensor& scale_b,
-                 std::string_view recipe_a, std::string_view recipe_b,
-                 const std::optional<Tensor>& bias, std::optional<ScalarType> out_dtype,
-                 bool use_fast_accum, const std::optional<Tensor>& tensor_scale_a,
-                 const std::optional<Tensor>& tensor_scale_b, bool swizzled,
-                 std::string_view implementation) {
-  const Tensor out = empty_scaled_mm(a, b, out_dtype);
-  scaled_mm_out(a, b, scale_a, scale_b, recipe_a, recipe_b, bias, out_dtype, use_fast_accum,
-                tensor_scale_a, tensor_scale_b, swizzled, implementation, out);
-  return out;
-}
+  static void run(const Tensor&, const std::optional<Tensor>& bias, kernels::ScaledMmArgs args,
+                  std::string_view implementation, const Tensor&) {
+    check_implementation(implementation);
+    std::optional<Tensor> wide;  // the bias as fp32
+    if (bias && args.bias_dtype != DType::kF32) {
+      wide = torch::stable::to(*bias, ScalarType::Float);
+      args.bias = wide->const_data_ptr();
+      args.bias_dtype = DType::kF32;
+    }
+    args.parallel = torch_pool();
+    kernels::scaled_mm(args);
+  }
 
-std::string scaled_mm_implementation(const Tensor& a, const Tensor& b, const Tensor& scale_a,
-                                     const Tensor& scale_b, std::string_view recipe_a,
-                                     std::string_view recipe_b, const std::optional<Tensor>& bias,
-                                     std::optional<ScalarType> out_dtype, bool use_fast_accum,
-                                     const std::optional<Tensor>& tensor_scale_a,
-                                     const std::optional<Tensor>& tensor_scale_b, bool swizzled,
-                                     std::string_view implementation) {
-  check_implementation(implementation);
-  const ScaledMmCall call{{"a", "scale_a", "tensor_scale_a", a, scale_a, recipe_a, tensor_scale_a},
-                          {"b", "scale_b", "tensor_scale_b", b, scale_b, recipe_b, tensor_scale_b},
-                          bias,
-                          use_fast_accum,
-                          swizzled};
-  return kernels::choose("scaled_mm", kernels::scaled_mm_implementations(),
-                         check(call, empty_scaled_mm(a, b, out_dtype), out_dtype).args)
-      .name;
-}
+  static std::string choose(const kernels::ScaledMmArgs& args, std::string_view implementation) {
+    check_implementation(implementation);
+    return kernels::choose("scaled_mm", kernels::scaled_mm_implementations(), args).name;
+  }
+};
 
 }  // namespace
 
@@ -93,10 +47,6 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   define_linear(library, "scaled_mm", kScaledMmArguments);
 }
 
-STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
-  library.impl("scaled_mm", TORCH_BOX(&scaled_mm));
-  library.impl("scaled_mm.out", TORCH_BOX(&scaled_mm_out));
-  library.impl("scaled_mm.implementation", TORCH_BOX(&scaled_mm_implementation));
-}
+STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) { ScaledMmOperator<Cpu>::implement(library); }
 
 }  // namespace lowp::ops

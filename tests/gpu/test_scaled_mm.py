@@ -48,6 +48,18 @@ def expect_product(got, a, b, bias=None, fast=False):
     assert bool((error <= bound).all()), f"{(error / bound).max().item():.2f} of the bound"
 
 
+def families(*arguments, **more):
+    """What may be insisted on for this product: at least lowp's own kernels."""
+    taken = []
+    for family in ("lowp", "cublaslt"):
+        try:
+            scaled_mm.implementation(*arguments, implementation=family, **more)
+            taken.append(family)
+        except RuntimeError as error:
+            assert "no implementation takes this product" in str(error) and family == "cublaslt"
+    return taken
+
+
 SHAPES = [(1, 16, 16), (3, 256, 128), (16, 272, 400), (17, 48, 1040), (64, 512, 256), (65, 130, 64), (128, 256, 512),
           (300, 400, 272), (520, 1032, 896)]
 
@@ -58,13 +70,16 @@ SHAPES = [(1, 16, 16), (3, 256, 128), (16, 272, 400), (17, 48, 1040), (64, 512, 
 def test_product(recipes, m, n, k, fast):
     a, scale_a, a_values = operand(m, k, recipes[0], seed=1)
     b, scale_b, b_values = operand(n, k, recipes[1], seed=2)
-    for dtype, bias_dtype in ((torch.bfloat16, None), (torch.float32, torch.float32), (torch.float16, torch.bfloat16)):
+    dtypes = [(torch.bfloat16, None), (torch.float32, torch.float32), (torch.float16, torch.bfloat16),
+              (torch.bfloat16, torch.bfloat16), (torch.float16, torch.float16), (torch.float32, None)]
+    for dtype, bias_dtype in dtypes:
         bias = None if bias_dtype is None else torch.randn(n, device="cuda").to(bias_dtype)
-        out = torch.full((m, n), float("nan"), device="cuda", dtype=dtype)
-        scaled_mm.out(a, b, scale_a, scale_b, *recipes, bias, use_fast_accum=fast, out=out)
-        expect_product(out, a_values, b_values, bias, fast)
-        again = scaled_mm(a, b, scale_a, scale_b, *recipes, bias, dtype, fast)
-        assert torch.equal(again, out)
+        arguments = (a, b, scale_a, scale_b, *recipes, bias, dtype, fast)
+        for family in families(*arguments):
+            out = torch.full((m, n), float("nan"), device="cuda", dtype=dtype)
+            scaled_mm.out(*arguments, implementation=family, out=out)
+            expect_product(out, a_values, b_values, bias, fast)
+            assert torch.equal(scaled_mm(*arguments, implementation=family), out)
 
 
 @pytest.mark.parametrize("dtypes", [(E5M2, E4M3), (E4M3, E5M2)])
@@ -144,35 +159,39 @@ def test_more_than_2_31_outputs():
         expect_product(got[rows], a_values[rows], b_values)
 
 
-def test_stream_and_graph():
+@pytest.mark.parametrize("family", ["auto", "lowp", "cublaslt"])
+def test_stream_and_graph(family):
     a, scale_a, _ = operand(100, 256, "row", seed=1)
     b, scale_b, _ = operand(272, 256, "row", seed=2)
-    expected = scaled_mm(a, b, scale_a, scale_b, "row", "row")
+    expected = scaled_mm(a, b, scale_a, scale_b, "row", "row", implementation=family)
     out = torch.zeros_like(expected)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        scaled_mm.out(a, b, scale_a, scale_b, "row", "row", out=out)
+        scaled_mm.out(a, b, scale_a, scale_b, "row", "row", implementation=family, out=out)
     out.zero_()
     graph.replay()
     assert torch.equal(out, expected)
 
 
-# (recipe of both, rows, columns, dtypes, batch) and what runs, or why nothing does.
+# (recipe of both, rows, columns, dtypes, batch) and which of lowp's kernels would run, or why none does; what
+# "auto" takes where that is another.
 @pytest.mark.parametrize(
-    "recipes, m, k, dtypes, batch, expected",
+    "recipes, m, k, dtypes, batch, expected, chosen",
     [
-        (("tensor", "tensor"), 64, 128, (E4M3, E4M3), (), "sm90_few_rows"),
-        (("row", "row"), 1, 16, (E4M3, E5M2), (), "sm90_few_rows"),
-        (("1x128", "128x128"), 64, 128, (E4M3, E4M3), (), "sm90_few_rows"),
-        (("1x128", "1x128"), 64, 128, (E4M3, E4M3), (), "sm90"),
-        (("128x128", "1x128"), 64, 128, (E4M3, E4M3), (), "sm90"),
-        (("row", "row"), 65, 128, (E4M3, E4M3), (), "sm90"),
-        (("row", "row"), 64, 128, (E5M2, E4M3), (2,), "sm90"),
-        (("row", "row"), 64, 128, (E5M2, E5M2), (), "e5m2 by e5m2"),
-        (("row", "row"), 64, 120, (E4M3, E4M3), (), "rows are not 16 bytes aligned"),
+        (("tensor", "tensor"), 64, 128, (E4M3, E4M3), (), "sm90_few_rows", None),
+        (("row", "row"), 1, 16, (E4M3, E5M2), (), "sm90_few_rows", None),
+        (("1x128", "128x128"), 64, 128, (E4M3, E4M3), (), "sm90_few_rows", None),
+        (("1x128", "1x128"), 64, 128, (E4M3, E4M3), (), "sm90", None),
+        (("128x128", "1x128"), 64, 128, (E4M3, E4M3), (), "sm90", None),
+        (("row", "row"), 65, 128, (E4M3, E4M3), (), "sm90", "cublaslt"),
+        (("tensor", "tensor"), 65, 128, (E4M3, E5M2), (), "sm90", "cublaslt"),
+        (("1x128", "128x128"), 65, 128, (E4M3, E4M3), (), "sm90", None),
+        (("row", "row"), 64, 128, (E5M2, E4M3), (2,), "sm90", None),
+        (("row", "row"), 64, 128, (E5M2, E5M2), (), "e5m2 by e5m2", None),
+        (("row", "row"), 64, 120, (E4M3, E4M3), (), "rows are not 16 bytes aligned", None),
     ],
 )
-def test_what_runs(recipes, m, k, dtypes, batch, expected):
+def test_what_runs(recipes, m, k, dtypes, batch, expected, chosen):
     a, scale_a, _ = operand(m, k, recipes[0], dtypes[0], batch)
     b, scale_b, _ = operand(32, k, recipes[1], dtypes[1], batch)
     arguments = (a, b, scale_a, scale_b, *recipes)
@@ -180,8 +199,60 @@ def test_what_runs(recipes, m, k, dtypes, batch, expected):
         with pytest.raises(RuntimeError, match=expected):
             scaled_mm(*arguments)
         return
-    assert scaled_mm.implementation(*arguments) == expected
+    assert scaled_mm.implementation(*arguments) == (chosen or expected)
     assert scaled_mm.implementation(*arguments, implementation="lowp") == expected
+
+
+def test_what_runs_by_size():
+    a, scale_a, _ = operand(4096, 4096, "1x128")
+    b, scale_b, _ = operand(4096, 4096, "128x128")
+    assert scaled_mm.implementation(a, b, scale_a, scale_b, "1x128", "128x128") == "cublaslt"
+    a, scale_a, _ = operand(128, 12288, "row")
+    b, scale_b, _ = operand(128, 12288, "row")
+    arguments = (a, b, scale_a, scale_b, "row", "row")
+    assert scaled_mm.implementation(*arguments, use_fast_accum=True) == "sm90"
+    assert scaled_mm.implementation(*arguments) == "cublaslt"
+
+
+def rows_beside(scale):
+    """Scales of 1x128 as cuBLASLt takes them."""
+    return scale.t().contiguous().t()
+
+
+@pytest.mark.parametrize(
+    "recipes, m, n, k, bias, out_dtype, change, expected",
+    [
+        (("tensor", "tensor"), 128, 256, 128, None, torch.bfloat16, None, "cublaslt"),
+        (("row", "row"), 128, 256, 128, torch.bfloat16, torch.bfloat16, None, "cublaslt"),
+        (("row", "row"), 1, 16, 16, None, torch.bfloat16, None, "cublaslt"),
+        (("1x128", "128x128"), 128, 256, 512, None, torch.bfloat16, "rows beside", "cublaslt"),
+        (("1x128", "1x128"), 128, 256, 512, None, torch.bfloat16, "rows beside", "cublaslt"),
+        (("1x128", "128x128"), 128, 256, 512, None, torch.bfloat16, None, "cublaslt"),
+        (("1x128", "128x128"), 136, 144, 400, None, torch.bfloat16, None, "cublaslt"),
+        (("1x128", "1x128"), 136, 144, 400, None, torch.bfloat16, None, "cublaslt"),
+        (("128x128", "1x128"), 256, 144, 784, None, torch.bfloat16, None, "cublaslt"),
+        (("row", "row"), 128, 256, 128, torch.float32, torch.float32, None, "a bias of an fp32 output"),
+        (("row", "row"), 128, 256, 128, torch.float16, torch.bfloat16, None, "a bias of another dtype"),
+        (("row", "row"), 128, 248, 128, None, torch.bfloat16, None, "no multiple of 16"),
+        (("row", "row"), 128, 256, 136, None, torch.bfloat16, None, "no multiple of 16"),
+        (("row", "row"), 128, 256, 128, None, torch.bfloat16, "batch", "a batch"),
+    ],
+)
+def test_what_cublaslt_takes(recipes, m, n, k, bias, out_dtype, change, expected):
+    batch = (2,) if change == "batch" else ()
+    a, scale_a, a_values = operand(m, k, recipes[0], batch=batch, seed=1)
+    b, scale_b, b_values = operand(n, k, recipes[1], batch=batch, seed=2)
+    if change == "rows beside":
+        scale_a = rows_beside(scale_a)
+        scale_b = rows_beside(scale_b) if recipes[1] == "1x128" else scale_b
+    bias = None if bias is None else torch.randn(n, device="cuda").to(bias)
+    arguments = (a, b, scale_a, scale_b, *recipes, bias, out_dtype)
+    if expected != "cublaslt":
+        with pytest.raises(RuntimeError, match=expected):
+            scaled_mm(*arguments, implementation="cublaslt")
+        return
+    assert scaled_mm.implementation(*arguments, implementation="cublaslt") == expected
+    expect_product(scaled_mm(*arguments, implementation="cublaslt"), a_values, b_values, bias)
 
 
 @pytest.mark.parametrize(

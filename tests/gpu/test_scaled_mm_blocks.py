@@ -61,13 +61,29 @@ class Operand:
         return torch.cat([swizzle(matrix) for matrix in plain]).view(self.scale.dtype)
 
 
-def multiply(a, b, bias=None, dtype=torch.bfloat16, swizzled=False):
+def multiply(a, b, bias=None, dtype=torch.bfloat16, swizzled=False, implementation="lowp"):
     shape = torch.broadcast_shapes(a.values.shape[:-2], b.values.shape[:-2]) + (a.values.shape[-2], b.values.shape[-2])
     out = torch.full(shape, float("nan"), device="cuda", dtype=dtype)
     scales = (x.swizzled_scale() if swizzled else x.scale for x in (a, b))
     scaled_mm.out(a.codes, b.codes, *scales, a.recipe, b.recipe, bias, tensor_scale_a=a.tensor_scale,
-                  tensor_scale_b=b.tensor_scale, swizzled=swizzled, out=out)
+                  tensor_scale_b=b.tensor_scale, swizzled=swizzled, implementation=implementation, out=out)
     return out
+
+
+def choice(a, b, bias=None, dtype=torch.bfloat16, implementation="auto"):
+    return scaled_mm.implementation(a.codes, b.codes, a.scale, b.scale, a.recipe, b.recipe, bias, dtype,
+                                    tensor_scale_a=a.tensor_scale, tensor_scale_b=b.tensor_scale,
+                                    implementation=implementation)
+
+
+def families(a, b, bias, dtype):
+    """lowp's kernel takes everything; decoding first, what cuBLASLt multiplies."""
+    try:
+        choice(a, b, bias, dtype, "emulated")
+        return ["lowp", "emulated"]
+    except RuntimeError as error:
+        assert "sm90_decoded" in str(error)
+        return ["lowp"]
 
 
 def assert_product(out, a, b, bias=None):
@@ -85,9 +101,10 @@ def assert_product(out, a, b, bias=None):
 def check(kind, m, n, k, dtype=torch.bfloat16, bias_dtype=None, **options):
     a, b = Operand(kind, m, k, seed=1), Operand(kind, n, k, seed=2)
     bias = None if bias_dtype is None else torch.randn(n, device="cuda").mul(100).to(bias_dtype)
-    out = multiply(a, b, bias, dtype, **options)
-    assert_product(out, a, b, bias)
-    assert torch.equal(multiply(a, b, bias, dtype, **options), out)
+    for family in families(a, b, bias, dtype):
+        out = multiply(a, b, bias, dtype, implementation=family, **options)
+        assert_product(out, a, b, bias)
+        assert torch.equal(multiply(a, b, bias, dtype, implementation=family, **options), out)
 
 
 @pytest.mark.parametrize("swizzled", [False, True])
@@ -110,7 +127,8 @@ def test_dtypes(kind, dtype, bias_dtype):
 @pytest.mark.parametrize("dtypes", [(E5M2, E4M3), (E4M3, E5M2), (E5M2, E5M2)])
 def test_float8_types(dtypes):
     a, b = Operand("mxfp8", 200, 512, dtypes[0], seed=1), Operand("mxfp8", 336, 512, dtypes[1], seed=2)
-    assert_product(multiply(a, b, dtype=torch.float32), a, b)
+    for family in ("lowp", "emulated"):
+        assert_product(multiply(a, b, dtype=torch.float32, implementation=family), a, b)
 
 
 @pytest.mark.parametrize("swizzled", [False, True])
@@ -127,10 +145,44 @@ def test_nan_of_a_scale_reaches_its_row(kind):
     b.scale.view(torch.uint8)[7, 0] = 255
     expected = torch.zeros(140, 136, dtype=torch.bool, device="cuda")
     expected[5] = expected[:, 7] = True
-    assert torch.equal(multiply(a, b, dtype=torch.float32).isnan(), expected)
+    for family in ("lowp", "emulated"):
+        assert torch.equal(multiply(a, b, dtype=torch.float32, implementation=family).isnan(), expected)
 
 
-def test_choice():
-    a, b = Operand("mxfp8", 64, 64, seed=1), Operand("mxfp8", 64, 64, seed=2)
-    chosen = scaled_mm.implementation(a.codes, b.codes, a.scale, b.scale, "1x32", "1x32")
-    assert chosen == "sm90_blocks"
+def test_graph():
+    a, b = Operand("nvfp4", 140, 544, seed=1), Operand("nvfp4", 136, 544, seed=2)
+    for family in ("lowp", "emulated"):
+        expected = multiply(a, b, implementation=family)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            out = multiply(a, b, implementation=family)
+        graph.replay()
+        assert torch.equal(out, expected)
+
+
+# What runs, or why nothing does.
+@pytest.mark.parametrize(
+    "m, n, bias, dtype, batch, implementation, expected",
+    [
+        (64, 64, None, torch.bfloat16, (), "auto", "sm90_blocks"),
+        (64, 64, None, torch.bfloat16, (), "lowp", "sm90_blocks"),
+        (64, 64, None, torch.bfloat16, (), "emulated", "sm90_decoded"),
+        (2048, 2048, None, torch.bfloat16, (), "auto", "sm90_decoded"),
+        (2048, 2048, torch.bfloat16, torch.bfloat16, (), "auto", "sm90_decoded"),
+        (2048, 2048, torch.float32, torch.bfloat16, (), "auto", "sm90_blocks"),
+        (2048, 2048, None, torch.float16, (), "auto", "sm90_blocks"),
+        (2048, 2044, None, torch.bfloat16, (), "auto", "sm90_blocks"),
+        (2048, 2048, None, torch.bfloat16, (2,), "auto", "sm90_blocks"),
+        (64, 64, torch.float32, torch.bfloat16, (), "emulated", "a bias of another dtype than the output"),
+        (64, 60, None, torch.bfloat16, (), "emulated", "n is no multiple of 8"),
+        (64, 64, None, torch.bfloat16, (2,), "emulated", "a batch"),
+    ],
+)
+def test_choice(m, n, bias, dtype, batch, implementation, expected):
+    a, b = Operand("mxfp8", m, 64, batch=batch, seed=1), Operand("mxfp8", n, 64, batch=batch, seed=2)
+    bias = None if bias is None else torch.zeros(n, device="cuda", dtype=bias)
+    if expected.startswith("sm90"):
+        assert choice(a, b, bias, dtype, implementation) == expected
+    else:
+        with pytest.raises(RuntimeError, match=expected):
+            choice(a, b, bias, dtype, implementation)

@@ -49,6 +49,7 @@ struct ScaledMmArgs {
   bool fast_accumulation;       // the sum may stay in the tensor core's reduced accumulators
   bool after_quantize;          // GPU: the kernel before in the stream writes `a` and nothing else
   void* stream;                 // GPU: cudaStream_t
+  void* workspace;              // GPU: what the implementation asks for
   const ParallelFor* parallel;  // CPU
 };
 

@@ -7,9 +7,9 @@
 namespace lowp::kernels {
 namespace {
 
-bool is_aligned(const ScaledOperand& operand) {
-  return reinterpret_cast<std::uintptr_t>(operand.codes) % 16 == 0 &&
-         operand.row_stride % 16 == 0 && operand.batch_stride % 16 == 0;
+bool has_aligned_rows(const ScaledOperand& operand) {
+  return is_aligned(operand.codes) && operand.row_stride % 16 == 0 &&
+         operand.batch_stride % 16 == 0;
 }
 
 const char* refuse_gemm(const ScaledMmArgs& args) {
@@ -17,8 +17,13 @@ const char* refuse_gemm(const ScaledMmArgs& args) {
     return "scales of 32 or 16 columns";
   }
   if (args.a.dtype == DType::kF8E5M2 && args.b.dtype == DType::kF8E5M2) return "e5m2 by e5m2";
-  if (!is_aligned(args.a)) return "a's rows are not 16 bytes aligned";
-  if (!is_aligned(args.b)) return "b's rows are not 16 bytes aligned";
+  for (const ScaledOperand* operand : {&args.a, &args.b}) {
+    if (operand->scale_row_stride > INT32_MAX || operand->scale_block_stride > INT32_MAX) {
+      return "scales that are 2^31 elements apart";
+    }
+  }
+  if (!has_aligned_rows(args.a)) return "a's rows are not 16 bytes aligned";
+  if (!has_aligned_rows(args.b)) return "b's rows are not 16 bytes aligned";
   return nullptr;
 }
 
@@ -35,10 +40,34 @@ const char* run_gemm(const ScaledMmArgs& args) {
   return args.fast_accumulation ? scaled_mm_direct_sm90(args) : scaled_mm_promoted_sm90(args);
 }
 
-constexpr std::array<ScaledMmSm90, 3> kList{{
-    {"sm90_few_rows", "lowp", refuse_few_rows, scaled_mm_few_rows_sm90},
-    {"sm90", "lowp", refuse_gemm, run_gemm},
-    {"sm90_blocks", "lowp", refuse_scaled_mm_blocks_sm90, scaled_mm_blocks_sm90},
+const char* never(const ScaledMmArgs&) { return nullptr; }
+std::int64_t no_workspace(const ScaledMmArgs&) { return 0; }
+
+// Measured on an H200, torch's cuBLASLt being 1 (M x K x N; rows, fast sums):
+//   8192x8192x8192 0.985, 4096x4096x4096 0.964, 16384x4096x14336 0.974, 16384x14336x4096 1.012
+// 1x128 by 128x128: 0.92 to 0.94; but its scales may have to be put in order first, some 4 us.
+const char* cublaslt_slower(const ScaledMmArgs& args) {
+  const bool is_long = args.k >= 12288 && args.fast_accumulation;
+  if (is_whole(args.a.recipe)) return is_long ? "k is long" : nullptr;
+  const bool is_large = args.m * args.n * (args.k / 1024) >= std::int64_t{1} << 25;
+  return is_large ? nullptr : "a small product with scales of blocks";
+}
+
+// Decoding both operands first costs 3 bytes an element of them, multiplying them fused a third of
+// the products' rate: even at a harmonic mean of the sides of 1500.
+const char* decoded_slower(const ScaledMmArgs& args) {
+  return args.m * args.n > 768 * (args.m + args.n) ? nullptr : "few rows or columns";
+}
+
+constexpr std::array<ScaledMmSm90, 5> kList{{
+    {"sm90_few_rows", "lowp", refuse_few_rows, never, no_workspace, scaled_mm_few_rows_sm90},
+    {"cublaslt", "cublaslt", refuse_scaled_mm_cublaslt, cublaslt_slower,
+     scaled_mm_cublaslt_workspace, scaled_mm_cublaslt},
+    {"sm90", "lowp", refuse_gemm, never, no_workspace, run_gemm},
+    {"sm90_decoded", "emulated", refuse_scaled_mm_decoded, decoded_slower,
+     scaled_mm_decoded_workspace, scaled_mm_decoded},
+    {"sm90_blocks", "lowp", refuse_scaled_mm_blocks_sm90, never, no_workspace,
+     scaled_mm_blocks_sm90},
 }};
 
 }  // namespace

@@ -8,11 +8,15 @@
 namespace lowp::kernels {
 
 // One way to multiply on Hopper. `refuse` returns nullptr if it takes the arguments, otherwise why
-// not; `run` launches it and returns nullptr or an error's text.
+// not; `slower` why another, further down, should do it all the same, if nobody insists.
+// `workspace` is what args.workspace must point to, in bytes, aligned to 256. `run` launches and
+// returns nullptr or an error's text.
 struct ScaledMmSm90 {
   const char* name;
-  std::string_view family;  // "lowp", "emulated": what a caller may insist on
+  std::string_view family;  // "lowp", "cublaslt", "emulated": what a caller may insist on
   const char* (*refuse)(const ScaledMmArgs&);
+  const char* (*slower)(const ScaledMmArgs&);
+  std::int64_t (*workspace)(const ScaledMmArgs&);
   const char* (*run)(const ScaledMmArgs&);
 };
 

@@ -6,10 +6,6 @@ namespace lowp::kernels {
 namespace blocks {
 namespace {
 
-bool is_aligned(const void* pointer, std::uintptr_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
-}
-
 constexpr unsigned tiles_of(std::int64_t size, unsigned tile) {
   return static_cast<unsigned>((size + tile - 1) / tile);
 }
@@ -45,26 +41,6 @@ const char* make_map(CUtensorMap& map, const ScaledOperand& operand, const Scale
                .box = {box_bytes, box_rows, 1},
                .swizzle = swizzle,
            });
-}
-
-Scales scales_of(const ScaledOperand& operand, const ScaledMmArgs& args, std::int64_t rows) {
-  const bool is_nvfp4 = operand.recipe == ScaleRecipe::k1x16;
-  const std::int64_t cols = args.k / (is_nvfp4 ? 16 : 32);
-  const std::int64_t of_stage = is_nvfp4 ? 4 : 2;
-  const bool whole = cols % of_stage == 0;
-  const bool aligned = whole && is_aligned(operand.scale, static_cast<std::uintptr_t>(of_stage)) &&
-                       operand.scale_batch_stride % of_stage == 0;
-  const bool rows_aligned = operand.swizzled || (operand.scale_row_stride % of_stage == 0 &&
-                                                 operand.scale_block_stride == 1);
-  return {
-      .data = static_cast<const std::uint8_t*>(operand.scale),
-      .row_stride = operand.scale_row_stride,
-      .block_stride = operand.scale_block_stride,
-      .batch_stride = operand.scale_batch_stride,
-      .rows = static_cast<unsigned>(rows),
-      .swizzled_cols = operand.swizzled ? static_cast<unsigned>(cols) : 0,
-      .vectors = aligned && rows_aligned,
-  };
 }
 
 cudaError_t multiprocessors(int& count) {

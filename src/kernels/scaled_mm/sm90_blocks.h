@@ -13,4 +13,10 @@ const char* refuse_scaled_mm_blocks_sm90(const ScaledMmArgs& args);
 // Needs no workspace. Returns nullptr, or what is wrong.
 const char* scaled_mm_blocks_sm90(const ScaledMmArgs& args);
 
+// The same products with both operands decoded to bf16 in the workspace, then cuBLASLt: 2 (M + N) K
+// bytes more of memory, and three times the reading of codes. Exact as well.
+const char* refuse_scaled_mm_decoded(const ScaledMmArgs& args);
+std::int64_t scaled_mm_decoded_workspace(const ScaledMmArgs& args);
+const char* scaled_mm_decoded(const ScaledMmArgs& args);
+
 }  // namespace lowp::kernels

@@ -11,8 +11,6 @@
 
 #include <algorithm>
 
-#include "formats/e8m0.h"
-#include "formats/swizzle.h"
 #include "kernels/runtime/sm90_tma_inl.cuh"
 #include "kernels/scaled_mm/scaled_mm.h"
 #include "kernels/scaled_mm/sm90_blocks_decode_inl.cuh"
@@ -70,16 +68,6 @@ struct Kind {
   static constexpr unsigned kSharedBytes =
       kBarriersAt + 2 * (kStages + kDecodedStages) * 8 + 1024;  // 1024: alignment
   static_assert(ChunkA::kWords == ChunkB::kWords);
-};
-
-struct Scales {
-  const std::uint8_t* data;
-  std::int64_t row_stride;
-  std::int64_t block_stride;
-  std::int64_t batch_stride;
-  unsigned rows;
-  unsigned swizzled_cols;  // 0: plain
-  bool vectors;            // the scales of a stage are one aligned word
 };
 
 struct Problem {
@@ -218,13 +206,6 @@ __device__ void copy_tiles(const Problem& problem, const CUtensorMap* a_map,
 
 // --- the warps that bring scales ---
 
-// The place of a row's scales from the `first` on.
-__device__ inline std::int64_t scale_place(const Scales& scales, unsigned row, unsigned first) {
-  row = min(row, scales.rows - 1);
-  return scales.swizzled_cols != 0 ? swizzle_offset(row, first, scales.swizzled_cols)
-                                   : row * scales.row_stride + first * scales.block_stride;
-}
-
 // Scales of a row in a stage that are not one word, a byte each; 0 behind the last.
 template <unsigned kScales>
 __device__ unsigned load_bytes(const Scales& scales, const std::uint8_t* data, unsigned first,
@@ -237,18 +218,6 @@ __device__ unsigned load_bytes(const Scales& scales, const std::uint8_t* data, u
     bytes |= first + i < count ? byte << 8 * i : 0U;
   }
   return bytes;
-}
-
-// Scale `i` of a word, as two equal bf16. What lies behind the last column is 0 / 2^-127 times 0.
-template <bool kIsNvfp4>
-__device__ unsigned scale_pair(unsigned bytes, unsigned i) {
-  const unsigned code = (bytes >> 8 * i) & 0xFFU;
-  if constexpr (kIsNvfp4) {
-    return tiles::e4m3_to_pair<Bf16Pair>(code | code << 8);
-  } else {
-    const unsigned half = code == 0xFFU ? 0x7FC0U : (code == 0 ? 0x0040U : code << 7);
-    return half * 0x00010001U;
-  }
 }
 
 // One operand's scales in a lane: of one stage, of every kLoaderRows-th row. They wait for the

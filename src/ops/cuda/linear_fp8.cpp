@@ -2,8 +2,8 @@
 #include <torch/csrc/stable/library.h>
 
 #include "kernels/quantize_fp8/cuda.h"
-#include "kernels/scaled_mm/sm90.h"
 #include "ops/cuda/linear_dynamic.h"
+#include "ops/cuda/scaled_mm.h"
 
 namespace lowp::ops {
 namespace {
@@ -87,17 +87,6 @@ kernels::ScaledMmArgs check(const Tensor& x, const DynamicOperands& operands, co
   return args;
 }
 
-// The first implementation that takes the product.
-const kernels::ScaledMmSm90& choose(const kernels::ScaledMmArgs& args) {
-  const char* reason = nullptr;
-  for (const kernels::ScaledMmSm90& candidate : kernels::scaled_mm_sm90()) {
-    reason = candidate.refuse(args);
-    kernels::log_choice("linear_fp8", candidate.name, reason);
-    if (reason == nullptr) return candidate;
-  }
-  fail(kName, "no kernel takes this product", reason, "rows aligned to 16 bytes");
-}
-
 void linear_fp8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                     Shape weight_block, const std::optional<Tensor>& bias, const Tensor& out) {
   const DynamicWeight shape =
@@ -122,6 +111,8 @@ void linear_fp8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_
   const std::int64_t scale =
       parts.add(ceil_div(args.m, block.rows) * ceil_div(args.k, block.cols) * 4);
   const std::int64_t scratch = parts.add(kernels::quantize_fp8_cuda_workspace(quantize));
+  const kernels::ScaledMmSm90& chosen = choose_scaled_mm(kName, args);
+  const std::int64_t product = parts.add(chosen.workspace(args));
   const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
   auto* memory = mutable_data<std::byte>(workspace);
   quantize.codes = reinterpret_cast<std::uint8_t*>(memory + codes);
@@ -130,8 +121,9 @@ void linear_fp8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_
 
   args.a.codes = quantize.codes;
   args.a.scale = quantize.scale;
+  args.workspace = memory + product;
   args.stream = launch.stream;
-  check_launch(kName, choose(args).run(args));
+  check_launch(kName, chosen.run(args));
 }
 
 Tensor linear_fp8(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
@@ -150,7 +142,9 @@ std::string linear_fp8_implementation(const Tensor& x, const Tensor& weight,
       check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Float8_e4m3fn);
   const DynamicOperands operands =
       check_dynamic(kName, x, shape, bias, empty_dynamic(kName, x, shape.n));
-  return choose(check(x, operands, weight, weight_scale, check_weight_block(weight_block))).name;
+  return choose_scaled_mm(
+             kName, check(x, operands, weight, weight_scale, check_weight_block(weight_block)))
+      .name;
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "kernels/quantize_mx/cuda.h"
-#include "kernels/scaled_mm/sm90_blocks.h"
-#include "ops/cuda/checks.h"
+#include "ops/cuda/linear_dynamic.h"
+#include "ops/cuda/scaled_mm.h"
 #include "ops/mx.h"
 
 namespace lowp::ops {
@@ -109,10 +109,10 @@ kernels::ScaledOperand operand(const void* codes, const void* scale, std::int64_
   };
 }
 
-kernels::ScaledMmArgs product(const Operands& operands, const std::uint8_t* codes,
-                              const std::uint8_t* scale, const Tensor& out, void* stream) {
+// The product without x's codes, which have no place yet.
+kernels::ScaledMmArgs product(const Operands& operands, void* out, DType out_dtype) {
   return {
-      .a = operand(codes, scale, operands.rows.cols),
+      .a = operand(nullptr, nullptr, operands.rows.cols),
       .b = operand(operands.weight, operands.weight_scale, operands.rows.cols),
       .batch = 1,
       .m = operands.rows.rows,
@@ -120,11 +120,12 @@ kernels::ScaledMmArgs product(const Operands& operands, const std::uint8_t* code
       .k = operands.rows.cols,
       .bias = operands.bias,
       .bias_dtype = operands.bias_dtype,
-      .out = out.mutable_data_ptr(),
-      .out_dtype = to_dtype(out.scalar_type()),
+      .out = out,
+      .out_dtype = out_dtype,
       .fast_accumulation = false,
       .after_quantize = false,
-      .stream = stream,
+      .stream = nullptr,
+      .workspace = nullptr,
       .parallel = nullptr,
   };
 }
@@ -137,21 +138,30 @@ void linear_mxfp8_out(const Tensor& x, const Tensor& weight, const Tensor& weigh
   if (out.numel() == 0) return;
 
   const Launch launch(x);
+  auto args = product(operands, out.mutable_data_ptr(), to_dtype(out.scalar_type()));
+  const kernels::ScaledMmSm90& chosen = choose_scaled_mm(kName, args);
   const std::int64_t values = operands.rows.rows * operands.rows.cols;
-  const Tensor workspace = empty_cuda(x, {values + values / kBlock}, ScalarType::Byte);
-  auto* codes = mutable_data<std::uint8_t>(workspace);
+  Parts parts;
+  const std::int64_t codes = parts.add(values);
+  const std::int64_t scale = parts.add(values / kBlock);
+  const std::int64_t scratch = parts.add(chosen.workspace(args));
+  const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
+  auto* memory = mutable_data<std::uint8_t>(workspace);
   check_launch(kName, kernels::quantize_mx_cuda({
                           .x = operands.rows,
                           .block_size = kBlock,
                           .element = DType::kF8E4M3,
                           .mode = operands.mode,
                           .swizzled = false,
-                          .along_rows = {.codes = codes, .scale = codes + values},
+                          .along_rows = {.codes = memory + codes, .scale = memory + scale},
                           .along_cols = {},
                           .stream = launch.stream,
                       }));
-  check_launch(kName, kernels::scaled_mm_blocks_sm90(
-                          product(operands, codes, codes + values, out, launch.stream)));
+  args.a.codes = memory + codes;
+  args.a.scale = memory + scale;
+  args.workspace = memory + scratch;
+  args.stream = launch.stream;
+  check_launch(kName, chosen.run(args));
 }
 
 Tensor linear_mxfp8(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
@@ -167,8 +177,8 @@ std::string linear_mxfp8_implementation(const Tensor& x, const Tensor& weight,
                                         const Tensor& weight_scale,
                                         const std::optional<Tensor>& bias,
                                         std::string_view scaling_mode) {
-  check(x, weight, weight_scale, bias, scaling_mode);
-  return "sm90_blocks";
+  const Operands operands = check(x, weight, weight_scale, bias, scaling_mode);
+  return choose_scaled_mm(kName, product(operands, nullptr, to_dtype(x.scalar_type()))).name;
 }
 
 }  // namespace

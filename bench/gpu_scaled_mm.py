@@ -44,12 +44,16 @@ def products(m, k, n):
         return call
 
     def ours(recipes, scale_a, scale_b, fast=False):
-        def call(i):
-            ops.scaled_mm.out(row[i][0][0], row[i][1][0], scale_a(i), scale_b(i), *recipes, use_fast_accum=fast, out=out[i])
-        return call
+        """What is chosen, and lowp's own kernel where that is another."""
+        def call(i, implementation="auto"):
+            ops.scaled_mm.out(row[i][0][0], row[i][1][0], scale_a(i), scale_b(i), *recipes, use_fast_accum=fast,
+                              implementation=implementation, out=out[i])
+        chosen = ops.scaled_mm.implementation(row[0][0][0], row[0][1][0], scale_a(0), scale_b(0), *recipes, use_fast_accum=fast)
+        own = {} if chosen.startswith("sm90") else {"lowp's kernel": lambda i: call(i, "lowp")}
+        return {"lowp": call, **own}
 
-    def torch_columns(scale):
-        ordered = columns_first(scale)
+    def torch_columns(scale, transposed=False):
+        ordered = columns_first(scale).t() if transposed else columns_first(scale)
         return lambda i: ordered
 
     a_row, b_row = (lambda i: row[i][0][1]), (lambda i: row[i][1][1])
@@ -59,15 +63,15 @@ def products(m, k, n):
     int_weight = [ops.quantize_int8(b, [1, -1]) for b in w]
     sums = [codes.sum(1, dtype=torch.int32) for codes, *_ in int_weight]
     return count, {
-        "row": {"torch": theirs(a_row, lambda i: row[i][1][1].t(), True), "lowp": ours(("row", "row"), a_row, b_row, True)},
-        "tensor": {"torch": theirs(tensor, tensor, True), "lowp": ours(("tensor", "tensor"), tensor, tensor, True)},
-        "row, exact sums": {"torch": theirs(a_row, lambda i: row[i][1][1].t()), "lowp": ours(("row", "row"), a_row, b_row)},
+        "row": {"torch": theirs(a_row, lambda i: row[i][1][1].t(), True), **ours(("row", "row"), a_row, b_row, True)},
+        "tensor": {"torch": theirs(tensor, tensor, True), **ours(("tensor", "tensor"), tensor, tensor, True)},
+        "row, exact sums": {"torch": theirs(a_row, lambda i: row[i][1][1].t()), **ours(("row", "row"), a_row, b_row)},
         "1x128 by 128x128": {
             "torch": theirs(torch_columns(a_blocks), lambda i: b_blocks.t()),
-            "lowp": ours(("1x128", "128x128"), lambda i: a_blocks, lambda i: b_blocks)},
+            **ours(("1x128", "128x128"), lambda i: a_blocks, lambda i: b_blocks)},
         "1x128 by 1x128": {
-            "torch": theirs(torch_columns(a_blocks), lambda i: columns_first(b_columns).t()),
-            "lowp": ours(("1x128", "1x128"), lambda i: a_blocks, lambda i: b_columns)},
+            "torch": theirs(torch_columns(a_blocks), torch_columns(b_columns, transposed=True)),
+            **ours(("1x128", "1x128"), lambda i: a_blocks, lambda i: b_columns)},
         "linear": {
             "torch bf16": lambda i: torch.mm(x[i], w[i].t(), out=out[i]),
             "fp8 row": lambda i: ops.linear_fp8.out(x[i], row[i][1][0], row[i][1][1], [1, -1], out=out[i]),

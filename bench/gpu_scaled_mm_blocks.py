@@ -1,7 +1,7 @@
 """Products of MX and NVFP4 operands on Hopper, which has no instruction for them, against torch's bf16.
 
-Both operands are decoded to bf16 inside of the tile, exactly, so bf16's rate is the ceiling. linear_mxfp8
-quantizes x first.
+Both operands are decoded to bf16, exactly, so bf16's rate is the ceiling: before the product where there are
+many rows and columns, else inside of the tile ("fused"). linear_mxfp8 quantizes x first.
 
     PYTHONPATH=python python3 bench/gpu_scaled_mm_blocks.py --out result.json
 """
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import lowp  # noqa: F401 (loads the operators)
 import gpu_common
 
-SHAPES = [(8192, 8192, 8192), (4096, 4096, 4096), (16384, 14336, 4096)]  # M, N, K
+SHAPES = [(8192, 8192, 8192), (4096, 4096, 4096), (16384, 14336, 4096), (1024, 8192, 8192), (256, 8192, 8192)]  # M, N, K
 KINDS = ["mxfp8", "mxfp4", "nvfp4"]
 BUFFERS = 2
 ops = torch.ops.lowp
@@ -24,14 +24,14 @@ def quantize(kind, x):
     return (*ops.quantize_mx(x, "e4m3" if kind == "mxfp8" else "e2m1"), None)
 
 
-def time_lowp(kind, a, b, out):
+def time_lowp(kind, a, b, out, implementation="auto"):
     recipe = "1x16" if kind == "nvfp4" else "1x32"
     sides = [(quantize(kind, x), quantize(kind, y)) for x, y in zip(a, b)]
 
     def launch(i):
         (codes_a, scale_a, tensor_a), (codes_b, scale_b, tensor_b) = sides[i]
         ops.scaled_mm.out(codes_a, codes_b, scale_a, scale_b, recipe, recipe, tensor_scale_a=tensor_a,
-                          tensor_scale_b=tensor_b, out=out)
+                          tensor_scale_b=tensor_b, implementation=implementation, out=out)
 
     return gpu_common.milliseconds(launch, BUFFERS)
 
@@ -42,7 +42,8 @@ def measure(m, n, k):
     bf16 = gpu_common.milliseconds(lambda i: F.linear(a[i], b[i]), BUFFERS)
     weight = ops.quantize_mx(b[0])
     linear = gpu_common.milliseconds(lambda i: ops.linear_mxfp8.out(a[i], *weight, out=out), BUFFERS)
-    times = {kind: time_lowp(kind, a, b, out) for kind in KINDS} | {"linear_mxfp8": linear, "torch_bf16": bf16}
+    fused = {f"{kind}, fused": time_lowp(kind, a, b, out, "lowp") for kind in KINDS}
+    times = {kind: time_lowp(kind, a, b, out) for kind in KINDS} | fused | {"linear_mxfp8": linear, "torch_bf16": bf16}
     return {
         "m": m,
         "n": n,

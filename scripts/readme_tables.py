@@ -115,7 +115,7 @@ def gpu_matmul_table():
     emulated = ([name, f"{row['m']}x{row['k']}x{row['n']}", f"{row['teraflops'][name]:.0f}", times(row["of_bf16"][name])]
                 for row in blocks["results"] for name in ("mxfp8", "mxfp4", "nvfp4"))
     return (table(result, "scaled_mm | MxKxN | TFLOP/s | vs torch._scaled_mm", rows) + "\n\n" +
-            table(blocks, "scaled_mm, decoded to bf16 in the tile | MxKxN | TFLOP/s | vs bf16", emulated))
+            table(blocks, "scaled_mm, decoded to bf16 | MxKxN | TFLOP/s | vs bf16", emulated))
 
 
 def gpu_model_table():

@@ -168,8 +168,8 @@ def test_float16(name, m):
     check(FORMATS[name](72, 672), m, torch.float16, with_bias=True)
 
 
-# Rows and columns that fill no tile and no step; K split over a cluster.
-@pytest.mark.parametrize("shape", [(1, 32), (3, 96), (15, 160), (17, 4128), (513, 2080), (129, 8224), (4099, 544)])
+# Rows and columns that fill no tile and no step; K split over a cluster; several tiles a block.
+@pytest.mark.parametrize("shape", [(1, 32), (3, 96), (15, 160), (17, 4128), (513, 2080), (129, 8224), (4099, 544), (35003, 288)])
 @pytest.mark.parametrize("m", [1, 3, 13, 30, 61])
 @pytest.mark.parametrize("name", ["int8_row", "int4_g32", "fp8_block", "nvfp4"])
 def test_ragged_shapes(name, m, shape):
@@ -201,7 +201,8 @@ def test_shapes_of_x(name):
     weight = FORMATS[name](48, 256)
     wide = activations(24, 512)
     for x in [wide[:, :256], wide[:, 3:259], wide[::3, :256], wide[:, ::2], wide.T[:256].T[:7],
-              wide[:, :256].reshape(2, 3, 4, 256), wide[0, :256]]:
+              wide[:, :256].reshape(2, 3, 4, 256), wide[0, :256],
+              wide[0, :256].expand(5, 256)]:
         assert_close(weight(x), x, weight)
     for shape in [(0, 256), (3, 0, 256)]:
         assert weight(torch.empty(shape, device="cuda", dtype=torch.bfloat16)).shape == (*shape[:-1], 48)
@@ -295,7 +296,8 @@ def test_graph_and_stream(m):
 def test_fake_and_implementation():
     weight = int4(96, 256, 128)
     x = activations(3, 256)
-    assert weight.op.implementation(x, *weight.on_gpu) == "cuda_rows"
+    hopper = torch.cuda.get_device_capability()[0] == 9
+    assert weight.op.implementation(x, *weight.on_gpu) == ("sm90_rows" if hopper else "cuda_rows")
     compiled = torch.compile(lambda x: weight(x) + 1, fullgraph=True, backend="eager")
     assert torch.equal(compiled(x), weight(x) + 1)
 

@@ -2,13 +2,11 @@
 
 #include "kernels/linear_common/cuda_dispatch.h"
 #include "kernels/linear_common/cuda_rows.h"
+#include "kernels/linear_common/sm90_rows.h"
 #include "kernels/linear_common/sm90_tiles.h"
 
 namespace lowp::kernels {
 namespace {
-
-// Below, reading the weight for each 64 rows anew is no slower than the tiles.
-constexpr std::int64_t kMostRows = 64;
 
 bool is_hopper() {
   int device = 0;
@@ -36,18 +34,23 @@ bool fits_tiles(const CudaLinearArgs& args) {
          is_aligned(args.out) && is_aligned(weight.codes) && args.x_stride % 8 == 0;
 }
 
-bool takes_tiles(const CudaLinearArgs& args) {
-  return args.m > kMostRows && is_hopper() && fits_tiles(args);
+struct Implementation {
+  const char* name;
+  const char* (*run)(const CudaLinearArgs& args);
+};
+
+Implementation implementation(const CudaLinearArgs& args) {
+  if (is_hopper()) {
+    if (args.m <= kMostRowsSm90 && rows_are_fast(args)) return {"sm90_rows", linear_rows_sm90};
+    if (args.m > kMostRowsSm90 && fits_tiles(args)) return {"sm90_tiles", linear_tiles_sm90};
+  }
+  return {"cuda_rows", linear_rows_cuda};
 }
 
 }  // namespace
 
-const char* choose_linear_cuda(const CudaLinearArgs& args) {
-  return takes_tiles(args) ? "sm90_tiles" : "cuda_rows";
-}
+const char* choose_linear_cuda(const CudaLinearArgs& args) { return implementation(args).name; }
 
-const char* linear_cuda(const CudaLinearArgs& args) {
-  return takes_tiles(args) ? linear_tiles_sm90(args) : linear_rows_cuda(args);
-}
+const char* linear_cuda(const CudaLinearArgs& args) { return implementation(args).run(args); }
 
 }  // namespace lowp::kernels

@@ -4,7 +4,8 @@
 
 namespace lowp::kernels {
 
-// What linear_cuda runs: "cuda_rows", or "sm90_tiles" for many rows of x on Hopper.
+// What linear_cuda runs: "cuda_rows", or on Hopper "sm90_rows" for few rows of x and "sm90_tiles"
+// for many.
 const char* choose_linear_cuda(const CudaLinearArgs& args);
 
 // The linear layer by the kernel for this many rows. x must be aligned to 16 bytes and x_stride a

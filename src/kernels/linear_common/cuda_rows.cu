@@ -40,8 +40,11 @@ bool is_aligned(const void* pointer, std::uintptr_t bytes) {
   return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
 
-bool is_fast(const CudaLinearArgs& args, const Format& format) {
+}  // namespace
+
+bool rows_are_fast(const CudaLinearArgs& args) {
   const CudaWeight& weight = args.weight;
+  const Format format = format_of(weight.format);
   const bool one_group = weight.group_cols >= weight.k;
   return weight.k * format.bits % 128 == 0 && args.x_stride % 8 == 0 && is_aligned(args.x, 16) &&
          is_aligned(weight.codes, 16) && is_aligned(weight.scale, 2) && weight.k < kIndexLimit &&
@@ -51,11 +54,9 @@ bool is_fast(const CudaLinearArgs& args, const Format& format) {
          weight.n * (weight.k / std::min(weight.group_cols, weight.k) + 1) < kIndexLimit;
 }
 
-}  // namespace
-
 const char* linear_rows_cuda(const CudaLinearArgs& args) {
   const Format format = format_of(args.weight.format);
-  const Launch launch = is_fast(args, format) ? format.launch : linear_rows_any;
+  const Launch launch = rows_are_fast(args) ? format.launch : linear_rows_any;
   const std::int64_t n = args.weight.n;
   if (n == 0) return nullptr;
   for (std::int64_t row = 0; row < args.m; row += kMostRows) {

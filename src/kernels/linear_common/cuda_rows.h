@@ -10,4 +10,7 @@ namespace lowp::kernels {
 // or the error's text.
 const char* linear_rows_cuda(const CudaLinearArgs& args);
 
+// Whether that is fast.
+bool rows_are_fast(const CudaLinearArgs& args);
+
 }  // namespace lowp::kernels

@@ -173,21 +173,7 @@ inline RowsTask rows_task(const CudaLinearArgs& args) {
   task.bias = static_cast<const std::uint16_t*>(args.bias);
   task.out = static_cast<std::uint16_t*>(args.out);
 
-  Parameters& parameters = task.parameters;
-  parameters.values[0] = weight.scale;
-  parameters.bytes[0] = bits(weight.scale_dtype) / 8;
-  parameters.values[1] = weight.zero != nullptr ? weight.zero : weight.zero_point;
-  parameters.bytes[1] = weight.zero != nullptr ? parameters.bytes[0] : 1;
-  parameters.columns = static_cast<int>((weight.k + weight.group_cols - 1) / weight.group_cols);
-  parameters.group_columns = static_cast<int>(weight.group_cols);
-  parameters.group_reciprocal =
-      parameters.columns == 1
-          ? 0
-          : static_cast<unsigned>(((std::int64_t{1} << 32) + weight.group_cols - 1) /
-                                  weight.group_cols);
-  while ((2LL << parameters.row_shift) <= weight.group_rows) ++parameters.row_shift;
-  parameters.group_rows = static_cast<int>(weight.group_rows);
-  parameters.tensor_scale = weight.tensor_scale;
+  task.parameters = parameters_of(weight);
   return task;
 }
 

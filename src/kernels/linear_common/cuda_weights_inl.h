@@ -17,6 +17,7 @@
 
 #include "formats/e4m3.h"
 #include "formats/e8m0.h"
+#include "kernels/linear_common/cuda_linear.h"
 #include "kernels/linear_common/cuda_ptx_inl.h"
 
 namespace lowp::kernels {
@@ -34,6 +35,25 @@ struct Parameters {
   int group_rows;  // of kInt8 and kFp8 without groups of columns
   const float* tensor_scale;
 };
+
+inline Parameters parameters_of(const CudaWeight& weight) {
+  Parameters parameters{};
+  parameters.values[0] = weight.scale;
+  parameters.bytes[0] = bits(weight.scale_dtype) / 8;
+  parameters.values[1] = weight.zero != nullptr ? weight.zero : weight.zero_point;
+  parameters.bytes[1] = weight.zero != nullptr ? parameters.bytes[0] : 1;
+  parameters.columns = static_cast<int>((weight.k + weight.group_cols - 1) / weight.group_cols);
+  parameters.group_columns = static_cast<int>(weight.group_cols);
+  parameters.group_reciprocal =
+      parameters.columns == 1
+          ? 0
+          : static_cast<unsigned>(((std::int64_t{1} << 32) + weight.group_cols - 1) /
+                                  weight.group_cols);
+  while ((2LL << parameters.row_shift) <= weight.group_rows) ++parameters.row_shift;
+  parameters.group_rows = static_cast<int>(weight.group_rows);
+  parameters.tensor_scale = weight.tensor_scale;
+  return parameters;
+}
 
 __device__ inline unsigned word_of(const uint4& piece, int index) {
   return index == 0 ? piece.x : index == 1 ? piece.y : index == 2 ? piece.z : piece.w;

@@ -29,7 +29,7 @@ struct S8S8 {};  // K = 32, int32 accumulators
 // Rows of 128 bytes as the copy engine's 128-byte swizzle lays them: 16-byte chunk c of row r at
 // chunk c ^ (r % 8), groups of 8 rows 1024 bytes apart, aligned to 1024. The next 32 bytes of k are
 // at descriptor + 2; 64 rows further on at + 512.
-__device__ inline std::uint64_t descriptor_128b(unsigned address) {
+__device__ constexpr std::uint64_t descriptor_128b(unsigned address) {
   constexpr std::uint64_t kSwizzle128b = std::uint64_t{1} << 62;
   constexpr std::uint64_t kEightRows = std::uint64_t{1024 >> 4} << 32;
   constexpr std::uint64_t kUnused = std::uint64_t{1} << 16;
@@ -64,6 +64,7 @@ __device__ void pin_accumulators(std::int32_t (&d)[kCount]) {
 
 // The instruction needs its accumulators spelled out: lists of operand names (8 a line) and of
 // operands, by doubling.
+#define LOWP_NAMES_4 "%0, %1, %2, %3"
 #define LOWP_NAMES_8 "%0, %1, %2, %3, %4, %5, %6, %7"
 #define LOWP_NAMES_16 LOWP_NAMES_8 ", %8, %9, %10, %11, %12, %13, %14, %15"
 #define LOWP_NAMES_32                        \
@@ -140,6 +141,7 @@ __device__ void pin_accumulators(std::int32_t (&d)[kCount]) {
   LOWP_WGMMA_FP8(E5m2E5m2, "e5m2.e5m2", n, __VA_ARGS__)   \
   LOWP_WGMMA_S8(n, __VA_ARGS__)
 
+LOWP_WGMMA_N(8, 4, "%4", "%5", "%6", "%7", "%8", "%9")
 LOWP_WGMMA_N(16, 8, "%8", "%9", "%10", "%11", "%12", "%13")
 LOWP_WGMMA_N(32, 16, "%16", "%17", "%18", "%19", "%20", "%21")
 LOWP_WGMMA_N(64, 32, "%32", "%33", "%34", "%35", "%36", "%37")

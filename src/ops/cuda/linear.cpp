@@ -28,11 +28,12 @@ void check_activation(const char* operation, const Tensor& x, std::int64_t k) {
   }
 }
 
-// Rows evenly apart that kernels read 16 bytes at a time; anything else is copied.
+// Rows evenly apart that kernels read 16 bytes at a time and that do not overlap, which the copy
+// engine does not take; anything else is copied.
 bool has_aligned_rows(const Tensor& x) {
   const bool even = x.is_contiguous() || (x.dim() == 2 && x.stride(1) == 1);
   return even && reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % kAlignment == 0 &&
-         (x.dim() < 2 || x.is_contiguous() || x.stride(0) % 8 == 0);
+         (x.dim() < 2 || x.is_contiguous() || (x.stride(0) % 8 == 0 && x.stride(0) >= x.size(1)));
 }
 
 Tensor aligned(const Tensor& x) {

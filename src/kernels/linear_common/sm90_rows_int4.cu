@@ -1,0 +1,20 @@
+#include "kernels/linear_common/sm90_rows_formats.h"
+#include "kernels/linear_common/sm90_rows_launch_inl.cuh"
+
+namespace lowp::kernels::rows {
+namespace {
+
+template <class X>
+const char* run(const CudaLinearArgs& args) {
+  if (args.weight.zero != nullptr) return launch_format<Int4Weight<X, Zero::kFloat>>(args);
+  if (args.weight.zero_point != nullptr) return launch_format<Int4Weight<X, Zero::kPoint>>(args);
+  return launch_format<Int4Weight<X, Zero::kNone>>(args);
+}
+
+}  // namespace
+
+const char* linear_int4(const CudaLinearArgs& args) {
+  return args.x_dtype == DType::kBF16 ? run<Bf16Pair>(args) : run<Fp16Pair>(args);
+}
+
+}  // namespace lowp::kernels::rows

@@ -1,0 +1,178 @@
+// The launch of linear_few_rows: which rows of W a block takes, how a cluster divides K.
+#pragma once
+
+#include "kernels/linear_common/cuda_linear.h"
+#include "kernels/linear_common/sm90_rows_inl.cuh"
+#include "kernels/runtime/sm90_tensor_map.h"
+
+namespace lowp::kernels::rows {
+namespace {
+
+constexpr int kSharedBytes = 227 << 10;  // of a block
+constexpr int kMostStages = 16;
+constexpr int kMostSplits = 8;  // the largest portable cluster
+
+constexpr int quotient_up(std::int64_t size, int by) {
+  return static_cast<int>((size + by - 1) / by);
+}
+
+struct Device {
+  int multiprocessors;
+};
+
+inline Device current_device() {
+  int device = 0;
+  Device result{};
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&result.multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  return result;
+}
+
+// Blocks of a cluster divide K where the tiles are too few for the chip. Clusters of 4 and 8 do not
+// fill every part of it: 120 of an H200's 132 multiprocessors.
+inline int choose_splits(const Device& device, int tiles, int steps) {
+  int best = 1;
+  for (int splits = 2; splits <= kMostSplits; splits *= 2) {
+    const int usable = splits > 2 ? device.multiprocessors * 10 / 11 : device.multiprocessors;
+    if (tiles * splits <= usable && splits * 4 <= steps) best = splits;
+  }
+  return best;
+}
+
+// Bytes that the busiest multiprocessor takes in.
+template <class C>
+std::int64_t cost_of(const Device& device, const CudaLinearArgs& args) {
+  const int steps = quotient_up(args.weight.k, C::kColumns);
+  const int tiles = quotient_up(args.weight.n, C::kRows);
+  const int splits = choose_splits(device, tiles, steps);
+  const int rounds = splits > 1 ? 1 : quotient_up(tiles, device.multiprocessors);
+  const std::int64_t step_bytes = C::kCodeBytes + args.m * C::kColumns * 2;
+  return rounds * quotient_up(steps, splits) * step_bytes;
+}
+
+// How a stage holds parameter `p`; a multiple of 16 bytes a row where device memory allows it.
+template <class C>
+ParameterCopy plan_parameter(const Parameters& parameters, int p, int groups, bool whole_groups) {
+  const int bytes = groups * parameters.bytes[p];
+  const auto address = reinterpret_cast<std::uintptr_t>(parameters.values[p]);
+  const auto divides = [&](int size) {
+    return whole_groups && address % size == 0 && bytes % size == 0 &&
+           parameters.columns * parameters.bytes[p] % size == 0;
+  };
+  ParameterCopy copy{};
+  copy.vector = divides(16) ? 16 : divides(4) ? 4 : 0;
+  copy.pitch = divides(4) ? bytes : ((bytes + 3) / 4 + 1) * 4;
+  return copy;
+}
+
+template <class C>
+void plan_parameters(Task& task) {
+  const int group_columns = task.parameters.group_columns;
+  const bool whole_groups = C::kColumns % group_columns == 0;
+  const bool one_group = group_columns % C::kColumns == 0 || task.parameters.columns == 1;
+  task.groups = one_group ? 1 : C::kColumns / group_columns + (whole_groups ? 0 : 2);
+  for (int p = 0; p < C::Weight::kParameters; ++p) {
+    task.copies[p] = plan_parameter<C>(task.parameters, p, task.groups, whole_groups);
+    task.copies[p].at = task.parameter_bytes;
+    task.parameter_bytes += (task.copies[p].pitch * C::kRows + 15) / 16 * 16;
+  }
+}
+
+template <class C>
+const char* make_maps(CUtensorMap& x_map, CUtensorMap& code_map, const CudaLinearArgs& args) {
+  const CudaWeight& weight = args.weight;
+  const char* error = sm90::make_tensor_map(
+      x_map, sm90::TensorMapSpec<2>{
+                 .data = args.x,
+                 .dtype = args.x_dtype == DType::kBF16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                                       : CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
+                 .element_bytes = 2,
+                 .size = {static_cast<std::uint64_t>(weight.k), static_cast<std::uint64_t>(args.m)},
+                 .stride_bytes = {static_cast<std::uint64_t>(args.x_stride) * 2},
+                 .box = {64, static_cast<std::uint32_t>(args.m)},
+             });
+  if (error != nullptr) return error;
+  const auto row_bytes = static_cast<std::uint64_t>(weight.k) * C::Weight::kBits / 8;
+  return sm90::make_tensor_map(
+      code_map,
+      sm90::TensorMapSpec<2>{
+          .data = weight.codes,
+          .dtype = CU_TENSOR_MAP_DATA_TYPE_UINT8,
+          .element_bytes = 1,
+          .size = {row_bytes, static_cast<std::uint64_t>(weight.n)},
+          .stride_bytes = {row_bytes},
+          .box = {C::kLine, C::kRows},
+          .swizzle = C::kLine == 128 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+      });
+}
+
+template <class C>
+Task make_task(const CudaLinearArgs& args) {
+  Task task{};
+  task.parameters = parameters_of(args.weight);
+  plan_parameters<C>(task);
+  task.m = static_cast<int>(args.m);
+  task.n = static_cast<int>(args.weight.n);
+  task.k = static_cast<int>(args.weight.k);
+  task.steps = quotient_up(args.weight.k, C::kColumns);
+  task.tiles = quotient_up(args.weight.n, C::kRows);
+  task.bias = static_cast<const std::uint16_t*>(args.bias);
+  task.out = static_cast<std::uint16_t*>(args.out);
+  task.vector_out = args.weight.n % 4 == 0 && reinterpret_cast<std::uintptr_t>(args.out) % 8 == 0;
+  const int stage_bytes = C::kCodeBytes + C::kXBytes + task.parameter_bytes + 3 * 8;
+  task.stages = std::min(kMostStages, (kSharedBytes - C::kSumParts * C::kSumBytes) / stage_bytes);
+  return task;
+}
+
+template <class C>
+const char* launch(const Device& device, const CudaLinearArgs& args) {
+  Task task = make_task<C>(args);
+  task.splits = choose_splits(device, task.tiles, task.steps);
+  CUtensorMap x_map{};
+  CUtensorMap code_map{};
+  if (const char* error = make_maps<C>(x_map, code_map, args)) return error;
+  auto* kernel = linear_few_rows<C>;
+  cudaError_t status =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeClusterDimension;
+  attributes[0].val.clusterDim = {static_cast<unsigned>(task.splits), 1, 1};
+  // Blocks may start while the kernel before ends; they wait for it before they read what it wrote.
+  attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[1].val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = static_cast<unsigned>(
+      task.splits > 1 ? task.tiles * task.splits : std::min(task.tiles, device.multiprocessors));
+  config.blockDim = C::kThreads;
+  config.dynamicSmemBytes = kSharedBytes;
+  config.stream = static_cast<cudaStream_t>(args.stream);
+  config.attrs = attributes;
+  config.numAttrs = 2;
+  status = cudaLaunchKernelEx(&config, kernel, task, x_map, code_map);
+  return status == cudaSuccess ? nullptr : cudaGetErrorString(status);
+}
+
+// kGroups: warpgroups that decode, of 64 rows of W each or some taking turns at the stages.
+template <class Weight, int kTokens, int kGroups, int kUnits>
+const char* launch_best(const CudaLinearArgs& args) {
+  using Narrow = Config<Weight, kTokens, 1, kGroups, kUnits>;
+  using Wide = Config<Weight, kTokens, 2, kGroups / 2, kUnits>;
+  const Device device = current_device();
+  return cost_of<Narrow>(device, args) < cost_of<Wide>(device, args) ? launch<Narrow>(device, args)
+                                                                     : launch<Wide>(device, args);
+}
+
+template <class Weight>
+const char* launch_format(const CudaLinearArgs& args) {
+  constexpr int kShort = Weight::kBits == 4 ? 1 : 2;  // stages of 128 columns
+  // Four have too few registers for two parameters.
+  constexpr int kGroups = Weight::kGroupsAPiece == 2 || Weight::kParameters == 2 ? 2 : 4;
+  if (args.m <= 8) return launch_best<Weight, 8, kGroups, 2>(args);
+  if (args.m <= 16) return launch_best<Weight, 16, 2, 2>(args);
+  if (args.m <= 32) return launch_best<Weight, 32, 2, 2>(args);
+  return launch_best<Weight, 64, 2, kShort>(args);
+}
+
+}  // namespace
+}  // namespace lowp::kernels::rows

@@ -1,0 +1,18 @@
+#include "kernels/linear_common/sm90_rows_formats.h"
+#include "kernels/linear_common/sm90_rows_launch_inl.cuh"
+
+namespace lowp::kernels::rows {
+namespace {
+
+template <class X>
+const char* run(const CudaLinearArgs& args) {
+  return launch_format<GroupScaledWeight<X, E4m3Codes, E8m0Scale>>(args);
+}
+
+}  // namespace
+
+const char* linear_mxfp8(const CudaLinearArgs& args) {
+  return args.x_dtype == DType::kBF16 ? run<Bf16Pair>(args) : run<Fp16Pair>(args);
+}
+
+}  // namespace lowp::kernels::rows

@@ -116,11 +116,21 @@ __device__ inline uint4 load_shared_16(unsigned address) {
                : "r"(address));
   return v;
 }
-__device__ inline void store_shared(unsigned address, unsigned value) {
-  asm volatile("st.shared.u32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
-}
 __device__ inline void store_shared_byte(unsigned address, unsigned value) {
   asm volatile("st.shared.u8 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+}
+
+template <std::size_t kCount>
+__device__ void store_shared_words(unsigned address, const unsigned (&words)[kCount]) {
+  static_assert(kCount == 2 || kCount == 4);
+  if constexpr (kCount == 2) {
+    asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(address), "r"(words[0]), "r"(words[1])
+                 : "memory");
+  } else {
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(words[0]),
+                 "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+  }
 }
 
 template <unsigned kCount>
@@ -175,11 +185,8 @@ __device__ void copy_tiles(const Problem& problem, const CUtensorMap* x_map,
 
 // --- the warps that load scales ---
 
-// A lane has the scales of one of 4 stages; a warp those of 8 rows, then of 8 others.
-constexpr unsigned kLaneSteps = 4;
-constexpr unsigned kWarpRows = 32 / kLaneSteps;
-constexpr unsigned kRowsOfLane =
-    (kRows + kLoaderWarps * kWarpRows - 1) / (kLoaderWarps * kWarpRows);
+// The warps take turns at the stages; a lane has the scales of every 32nd row.
+constexpr unsigned kRowsOfLane = kRows / 32;
 
 // The place of the first scale of a row of W.
 __device__ inline unsigned first_scale(const Problem& problem, unsigned row) {
@@ -188,13 +195,17 @@ __device__ inline unsigned first_scale(const Problem& problem, unsigned row) {
   return (group_rows == 1 ? row : row / group_rows) * problem.scale_cols;
 }
 
-// What a lane loads for its rows, a value for each block of columns with a scale. The loops that
-// load have no branches inside: a branch waits for the load before it, a microsecond a window.
+// What a lane loads for its rows, a value for each block of columns with a scale: first as it is in
+// device memory, asked for while the values of the warp's stage before are on their way to shared
+// memory. The loops that load have no branches inside: a branch waits for the load before it.
 template <class K>
 struct LaneScales {
   static constexpr unsigned kBlocks = std::max(1U, K::kBlocks);  // none: not used
+  static constexpr bool kHasSecond = K::kWords == 2;             // a zero or zero point
   unsigned first[kRowsOfLane];                                   // places of the rows' first scales
-  unsigned words[kRowsOfLane][std::max(1U, K::kRowWords)];       // as the decoding warps read them
+  unsigned scale[kRowsOfLane][kBlocks];
+  unsigned second[kHasSecond ? kRowsOfLane : 1][kBlocks];
+  unsigned words[kRowsOfLane][std::max(1U, K::kRowWords)];  // as the decoding warps read them
 
   // The places of values of T behind `at` of each row.
   template <class T>
@@ -210,7 +221,7 @@ struct LaneScales {
     }
   }
 
-  // Of the stage that begins with `column`; behind the last column x is 0, and so is the scale.
+  // Of the stage that begins with `column`.
   __device__ void load_stage(const Problem& problem, unsigned column) {
     unsigned at[kBlocks];
 #pragma unroll
@@ -223,6 +234,47 @@ struct LaneScales {
     } else {
       load_groups(problem, at);
     }
+  }
+
+  // Scales of a byte: those of a stage in one load where they are aligned.
+  __device__ void load_bytes(const Problem& problem, const unsigned (&at)[kBlocks]) {
+    using Vector = std::conditional_t<kBlocks == 4, unsigned, std::uint16_t>;
+    const auto* data = static_cast<const std::uint8_t*>(problem.weight.scale);
+    if (problem.vector_scales) {
+      const unsigned place = min(at[0], problem.scale_cols - kBlocks);
+#pragma unroll
+      for (unsigned row = 0; row < kRowsOfLane; ++row) {
+        scale[row][0] = __ldg(reinterpret_cast<const Vector*>(data + (first[row] + place)));
+      }
+    } else {
+      load<std::uint8_t>(data, at, scale);
+    }
+  }
+
+  // Scales of groups, and their zero points or zeros.
+  __device__ void load_groups(const Problem& problem, const unsigned (&at)[kBlocks]) {
+    const CudaWeight& weight = problem.weight;
+    const auto load_parameters = [&](const void* data, auto& raw) {
+      if (weight.scale_dtype == DType::kBF16) {
+        load<std::uint16_t>(data, at, raw);
+      } else {
+        load<unsigned>(data, at, raw);
+      }
+    };
+    load_parameters(weight.scale, scale);
+    if constexpr (kHasSecond) {
+      if (weight.zero != nullptr) load_parameters(weight.zero, second);
+      if (weight.zero_point != nullptr) load<std::int8_t>(weight.zero_point, at, second);
+    }
+  }
+
+  // To words; behind the last column x is 0, and so is the scale.
+  __device__ void convert_stage(const Problem& problem, unsigned column) {
+    if constexpr (K::kHasByteScales) {
+      convert_bytes(problem);
+    } else {
+      convert_groups(problem.weight);
+    }
 #pragma unroll
     for (unsigned block = 0; block < kBlocks; ++block) {
       if (column + block * (kStep / kBlocks) < problem.k) continue;
@@ -234,64 +286,32 @@ struct LaneScales {
     }
   }
 
-  // Scales of a byte: those of a stage in one load where they are aligned.
-  __device__ void load_bytes(const Problem& problem, const unsigned (&at)[kBlocks]) {
-    using Vector = std::conditional_t<kBlocks == 4, unsigned, std::uint16_t>;
-    const auto* data = static_cast<const std::uint8_t*>(problem.weight.scale);
-    unsigned raw[kRowsOfLane][kBlocks];
-    if (problem.vector_scales) {
-      const unsigned place = min(at[0], problem.scale_cols - kBlocks);
-#pragma unroll
-      for (unsigned row = 0; row < kRowsOfLane; ++row) {
-        raw[row][0] = __ldg(reinterpret_cast<const Vector*>(data + (first[row] + place)));
-      }
-#pragma unroll
-      for (auto& row : raw) {
-#pragma unroll
-        for (unsigned i = kBlocks; i-- > 0;) row[i] = row[0] >> 8 * i & 0xFFU;
-      }
-    } else {
-      load<std::uint8_t>(data, at, raw);
-    }
+  __device__ void convert_bytes(const Problem& problem) {
 #pragma unroll
     for (unsigned row = 0; row < kRowsOfLane; ++row) {
 #pragma unroll
       for (unsigned i = 0; i < kBlocks; ++i) {
-        words[row][i] = decode_scale<K::kFormat, typename K::Pair, K::kScaling>(raw[row][i]);
+        const unsigned code =
+            problem.vector_scales ? scale[row][0] >> 8 * i & 0xFFU : scale[row][i];
+        words[row][i] = decode_scale<K::kFormat, typename K::Pair, K::kScaling>(code);
       }
     }
   }
 
-  // Scales of groups, and their zero points or zeros.
-  __device__ void load_groups(const Problem& problem, const unsigned (&at)[kBlocks]) {
-    const CudaWeight& weight = problem.weight;
+  __device__ void convert_groups(const CudaWeight& weight) {
     const bool is_bf16 = weight.scale_dtype == DType::kBF16;
-    const auto load_parameters = [&](const void* data, auto& raw) {
-      if (is_bf16) {
-        load<std::uint16_t>(data, at, raw);
-      } else {
-        load<unsigned>(data, at, raw);
-      }
-    };
     const auto to_float = [&](unsigned raw) { return __uint_as_float(is_bf16 ? raw << 16 : raw); };
     const auto to_word = [](float value) {
       constexpr bool kIsPair = K::kScaling == Scaling::kPair || K::kScaling == Scaling::kPairZero;
       return kIsPair ? K::Pair::from_floats(value, value) : __float_as_uint(value);
     };
-    unsigned scale[kRowsOfLane][kBlocks];
-    [[maybe_unused]] unsigned second[kRowsOfLane][kBlocks] = {};
-    load_parameters(weight.scale, scale);
-    if constexpr (K::kWords == 2) {
-      if (weight.zero != nullptr) load_parameters(weight.zero, second);
-      if (weight.zero_point != nullptr) load<std::int8_t>(weight.zero_point, at, second);
-    }
 #pragma unroll
     for (unsigned row = 0; row < kRowsOfLane; ++row) {
 #pragma unroll
       for (unsigned i = 0; i < kBlocks; ++i) {
         words[row][i * K::kWords] = to_word(to_float(scale[row][i]));
-        if constexpr (K::kWords == 2) {
-          // Subtracting the zero point is adding its negative.
+        if constexpr (kHasSecond) {
+          // Subtracting the zero point is adding its negative; without either both are 0.
           const float value = weight.zero_point != nullptr
                                   ? -static_cast<float>(static_cast<int>(second[row][i]))
                                   : to_float(second[row][i]);
@@ -301,15 +321,10 @@ struct LaneScales {
     }
   }
 
-  __device__ void store(unsigned scales, unsigned lane_row) const {
+  __device__ void store(unsigned scales, unsigned lane) const {
 #pragma unroll
     for (unsigned row = 0; row < kRowsOfLane; ++row) {
-      const unsigned to = lane_row + row * kLoaderWarps * kWarpRows;
-      if (to >= kRows) break;
-#pragma unroll
-      for (unsigned word = 0; word < K::kRowWords; ++word) {
-        store_shared(scales + (to * K::kRowWords + word) * 4, words[row][word]);
-      }
+      store_shared_words(scales + (lane + row * 32) * K::kRowWords * 4, words[row]);
     }
   }
 };
@@ -317,10 +332,10 @@ struct LaneScales {
 // Codes that the copy engine does not take, a byte at a time.
 template <class K>
 __device__ void load_codes(const Problem& problem, unsigned codes, unsigned first_row,
-                           unsigned step, unsigned thread) {
+                           unsigned step, unsigned lane) {
   const auto* data = static_cast<const std::uint8_t*>(problem.weight.codes);
   const unsigned row_bytes = problem.k * K::Codes::kBits / 8;
-  for (unsigned at = thread; at < K::kCodeBytes; at += kLoaderWarps * 32) {
+  for (unsigned at = lane; at < K::kCodeBytes; at += 32) {
     const unsigned row = at / K::kCodeRowBytes;
     const unsigned byte = at % K::kCodeRowBytes;
     const unsigned from = step * K::kCodeRowBytes + byte;
@@ -333,35 +348,35 @@ __device__ void load_codes(const Problem& problem, unsigned codes, unsigned firs
 template <class K>
 __device__ void load_scales(const Problem& problem, Shared<K> shared, unsigned warp,
                             unsigned lane) {
-  const unsigned lane_step = lane % kLaneSteps;
-  const unsigned lane_row = warp * kWarpRows + lane / kLaneSteps;
-  sm90::Stage<K::kStages> stage;
+  sm90::Stage<K::kStages> tile_stage;
   const unsigned tiles = problem.token_tiles * problem.row_tiles;
   for (unsigned i = blockIdx.x / kCluster; i < tiles; i += gridDim.x / kCluster) {
     const unsigned first_row = (tile_at(problem, i).row * kCluster + sm90::cluster_rank()) * kRows;
-    [[maybe_unused]] LaneScales<K> lane_scales;
+    [[maybe_unused]] LaneScales<K> lane_scales{};
     if constexpr (K::kRowWords > 0) {
 #pragma unroll
       for (unsigned row = 0; row < kRowsOfLane; ++row) {
-        lane_scales.first[row] =
-            first_scale(problem, first_row + lane_row + row * kLoaderWarps * kWarpRows);
+        lane_scales.first[row] = first_scale(problem, first_row + lane + row * 32);
       }
+      lane_scales.load_stage(problem, warp * kStep);
     }
-    for (unsigned step = 0; step < problem.steps; step += kLaneSteps) {
-      if constexpr (K::kRowWords > 0) lane_scales.load_stage(problem, (step + lane_step) * kStep);
-      for (unsigned j = 0; j < min(kLaneSteps, problem.steps - step); ++j) {
-        sm90::barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
-        if constexpr (K::kRowWords > 0) {
-          if (lane_step == j) lane_scales.store(shared.scales(stage.index), lane_row);
-        }
-        if (!problem.codes_by_copy) {
-          load_codes<K>(problem, shared.codes(stage.index), first_row, step + j, warp * 32 + lane);
-        }
-        __syncwarp();
-        if (lane == 0) sm90::barrier_arrive(shared.full(stage.index));
-        stage.advance();
+    auto stage = tile_stage;
+    stage.skip(warp);
+    for (unsigned step = warp; step < problem.steps; step += kLoaderWarps) {
+      if constexpr (K::kRowWords > 0) {
+        lane_scales.convert_stage(problem, step * kStep);
+        lane_scales.load_stage(problem, (step + kLoaderWarps) * kStep);
       }
+      sm90::barrier_wait(shared.empty(stage.index), stage.parity ^ 1);
+      if constexpr (K::kRowWords > 0) lane_scales.store(shared.scales(stage.index), lane);
+      if (!problem.codes_by_copy) {
+        load_codes<K>(problem, shared.codes(stage.index), first_row, step, lane);
+      }
+      __syncwarp();
+      if (lane == 0) sm90::barrier_arrive(shared.full(stage.index));
+      stage.skip(kLoaderWarps);
     }
+    tile_stage.skip(problem.steps);
   }
 }
 
@@ -568,10 +583,10 @@ __global__ void __cluster_dims__(kCluster, 1, 1) __launch_bounds__(kThreads, 1)
   const Shared<K> shared{(sm90::shared_address(memory) + 1023) & ~1023U};
   const unsigned warpgroup = threadIdx.x / kWarpgroup;
   const unsigned warp = threadIdx.x % kWarpgroup / 32;
-  const unsigned loaders = K::kRowWords > 0 || !problem.codes_by_copy ? kLoaderWarps : 0;
+  const bool has_loaders = K::kRowWords > 0 || !problem.codes_by_copy;
   if (threadIdx.x == 0) {
     for (unsigned stage = 0; stage < K::kStages; ++stage) {
-      sm90::barrier_init(shared.full(stage), 1 + loaders);
+      sm90::barrier_init(shared.full(stage), has_loaders ? 2 : 1);
       sm90::barrier_init(shared.empty(stage), kCluster * kConsumers * 4);
     }
     sm90::barrier_init_fence();
@@ -582,9 +597,10 @@ __global__ void __cluster_dims__(kCluster, 1, 1) __launch_bounds__(kThreads, 1)
     sm90::registers_decrease<kProducerRegisters>();
     if (warp == 0 && sm90::elect_one()) {
       copy_tiles<K>(problem, &x_map, &code_map, shared);
-    } else if (warp > 0 && loaders > 0) {
+    } else if (warp > 0 && has_loaders) {
       load_scales<K>(problem, shared, warp - 1, threadIdx.x % 32);
     }
+    __syncwarp();  // the barrier below is one of whole warps
   } else {
     sm90::registers_increase<kConsumerRegisters>();
     multiply_tiles<K>(problem, shared, warpgroup, threadIdx.x % kWarpgroup);

@@ -140,14 +140,14 @@ def check(weight, m, dtype=torch.bfloat16, with_bias=False):
 
 
 # Every count of tiles of 8 rows, cut ones, more than one chunk of 64.
-@pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 16, 17, 31, 33, 64, 65, 150, 300])
+@pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 16, 17, 31, 33, 64, 65, 128, 150, 300])
 @pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g128", "fp8_row", "mxfp4", "nvfp4"])
 def test_rows(name, m):
     torch.manual_seed(m)
     check((FORMATS | WIDE_GROUPS)[name](200, 896), m, with_bias=m % 2 == 1)
 
 
-@pytest.mark.parametrize("m", [1, 5, 12, 24, 50])
+@pytest.mark.parametrize("m", [1, 5, 12, 24, 50, 100])
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_formats(name, m):
     torch.manual_seed(m)
@@ -161,7 +161,7 @@ def test_wide_groups(name, m):
     check(WIDE_GROUPS[name](144, 1152), m)
 
 
-@pytest.mark.parametrize("m", [1, 9, 40])
+@pytest.mark.parametrize("m", [1, 9, 40, 90])
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_float16(name, m):
     torch.manual_seed(m)
@@ -170,7 +170,7 @@ def test_float16(name, m):
 
 # Rows and columns that fill no tile and no step; K split over a cluster; several tiles a block.
 @pytest.mark.parametrize("shape", [(1, 32), (3, 96), (15, 160), (17, 4128), (513, 2080), (129, 8224), (4099, 544), (35003, 288)])
-@pytest.mark.parametrize("m", [1, 3, 13, 30, 61])
+@pytest.mark.parametrize("m", [1, 3, 13, 30, 61, 127])
 @pytest.mark.parametrize("name", ["int8_row", "int4_g32", "fp8_block", "nvfp4"])
 def test_ragged_shapes(name, m, shape):
     torch.manual_seed(m)
@@ -178,7 +178,7 @@ def test_ragged_shapes(name, m, shape):
 
 
 @pytest.mark.parametrize("shape", [(576, 1536), (1536, 576), (4096, 4096), (8192, 1024), (1024, 8192), (1024, 14336)])
-@pytest.mark.parametrize("m", [1, 4, 8, 16, 32, 64])
+@pytest.mark.parametrize("m", [1, 4, 8, 16, 32, 64, 128])
 @pytest.mark.parametrize("name", ["int8_row", "int4_g32", "mxfp4"])
 def test_shapes_of_models(name, m, shape):
     torch.manual_seed(m)
@@ -268,7 +268,7 @@ def test_scales_of_mx_at_the_ends():
         assert torch.equal(got.cpu().T[finite], dense[finite])
 
 
-@pytest.mark.parametrize("m", [1, 12, 40])
+@pytest.mark.parametrize("m", [1, 12, 40, 100])
 def test_deterministic(m):
     torch.manual_seed(m)
     weight = int4(1000, 8192, 128)

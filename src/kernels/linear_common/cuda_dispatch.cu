@@ -34,6 +34,14 @@ bool fits_tiles(const CudaLinearArgs& args) {
          is_aligned(args.out) && is_aligned(weight.codes) && args.x_stride % 8 == 0;
 }
 
+// More rows than this go to the tiles if these are enough for most of the chip.
+constexpr std::int64_t kFewRows = 64;
+constexpr std::int64_t kWide = 12288;
+
+bool takes_rows(const CudaLinearArgs& args) {
+  return args.m <= kFewRows || (args.m <= kMostRowsSm90 && args.weight.n < kWide);
+}
+
 struct Implementation {
   const char* name;
   const char* (*run)(const CudaLinearArgs& args);
@@ -41,8 +49,8 @@ struct Implementation {
 
 Implementation implementation(const CudaLinearArgs& args) {
   if (is_hopper()) {
-    if (args.m <= kMostRowsSm90 && rows_are_fast(args)) return {"sm90_rows", linear_rows_sm90};
-    if (args.m > kMostRowsSm90 && fits_tiles(args)) return {"sm90_tiles", linear_tiles_sm90};
+    if (takes_rows(args) && rows_are_fast(args)) return {"sm90_rows", linear_rows_sm90};
+    if (args.m > kFewRows && fits_tiles(args)) return {"sm90_tiles", linear_tiles_sm90};
   }
   return {"cuda_rows", linear_rows_cuda};
 }

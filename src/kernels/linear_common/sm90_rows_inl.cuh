@@ -57,13 +57,16 @@ struct Config {
   static constexpr int kSumPitch = kRows + 4;
   static constexpr int kSumBytes = kTokens * kSumPitch * 4;
   static constexpr int kSumParts = kDepthGroups > 1 ? kDepthGroups - 1 : 1;
+  // Many sums lie where the stages were: a block then makes one tile.
+  static constexpr bool kSumsInStages = kTokens > 64;
+  static constexpr int kSumsApart = kSumsInStages ? 0 : kSumParts * kSumBytes;
   static_assert(kEights == 8 || kEights == 4);
 };
 
 // What of the scales or zeros (parameters) of a stage is copied, and how they lie there.
 struct ParameterCopy {
-  int vector;  // 16: rows of the stage are whole vectors of 16 bytes; else 4, words around the
-               // values
+  int vector;  // bytes of a copy that a row of a stage is whole ones of, 16 or 4; else 0
+  int words;   // at most, of a row
   int pitch;   // bytes from row to row in a stage
   int at;      // of the first row in a stage's parameters
 };
@@ -79,7 +82,8 @@ struct Task {
   int steps;  // of kColumns
   int tiles;  // of kRows
   int splits;
-  int stages;
+  int stages;  // a multiple of those that take turns: each sees all rounds of its stages, in order
+  int reorder_warps;
   const std::uint16_t* bias;
   std::uint16_t* out;
   bool vector_out;
@@ -97,9 +101,9 @@ struct Shared {
 
   __device__ unsigned codes(int stage) const { return base + stage * C::kCodeBytes; }
   __device__ unsigned x(int stage) const { return codes(stages) + stage * C::kXBytes; }
-  __device__ unsigned sums() const { return x(stages); }
+  __device__ unsigned sums() const { return C::kSumsInStages ? base : x(stages); }
   __device__ unsigned parameters(int stage) const {
-    return sums() + C::kSumParts * C::kSumBytes + stage * parameter_bytes;
+    return x(stages) + C::kSumsApart + stage * parameter_bytes;
   }
   __device__ unsigned full(int stage) const { return parameters(stages) + stage * 8; }
   __device__ unsigned raw(int stage) const { return full(stages + stage); }  // x not yet in order
@@ -213,19 +217,21 @@ struct ParameterRows {
         }
       }
     } else {
-      copy_words(to, row_step, offset, bytes);
+      copy_words(to, row_step, copy.words, offset, bytes);
     }
   }
 
   // The words that hold the values: up to three bytes beside them, which no allocation ends in.
-  __device__ void copy_words(unsigned to, int row_step, int offset, int bytes) const {
+  __device__ void copy_words(unsigned to, int row_step, int words, int offset, int bytes) const {
 #pragma unroll 1
-    for (int at = 0; at < bytes + 3; at += 4) {
+    for (int word = 0; word < words; ++word) {
 #pragma unroll
       for (int i = 0; i < kRowsALane; ++i) {
         const std::uint8_t* values = from[i] + offset;
         const auto skipped = static_cast<int>(reinterpret_cast<std::uintptr_t>(values) % 4);
-        if (at < skipped + bytes) copy_4_async(to + at + i * row_step, values - skipped + at, 4);
+        if (word == 0 || word * 4 < skipped + bytes) {
+          copy_4_async(to + word * 4 + i * row_step, values - skipped + word * 4, 4);
+        }
       }
     }
   }
@@ -347,18 +353,16 @@ __device__ void reorder_x(const Task& task, const Work& work, Shared<C> shared, 
   const Reorder<C> reorder(lane);
   const int tiles = (task.tiles - work.first_tile + work.tile_stride - 1) / work.tile_stride;
   const int steps = tiles * (work.end - work.begin);
-  // A warp must not wait for a stage's next round before its last has come.
-  const int warps = min(C::kReorderWarps, task.stages);
-  if (warp >= warps) return;
+  if (warp >= task.reorder_warps) return;
   Place place;
   place.advance(warp, task.stages);
-  for (int i = warp; i < steps; i += warps) {
+  for (int i = warp; i < steps; i += task.reorder_warps) {
     sm90::barrier_wait(shared.raw(place.index), place.parity);
     reorder.run(shared.x(place.index), task.m);
     sm90::fence_async_shared();
     __syncwarp();
     if (lane == 0) sm90::barrier_arrive(shared.full(place.index));
-    place.advance(warps, task.stages);
+    place.advance(task.reorder_warps, task.stages);
   }
 }
 
@@ -616,7 +620,8 @@ __device__ void consume(const Task& task, const Work& work, Shared<C> shared) {
     self.enter_tile(tile);
     typename Consumer<C>::Sums sums;
     self.sum_tile(sums, place);
-    if (tile != work.first_tile) {  // the sums of the tile before have been written
+    // The stages are free, or the sums of the tile before have been written.
+    if (C::kSumsInStages || tile != work.first_tile) {
       sm90::named_barrier_sync(1, C::kConsumers * kWarpgroup);
     }
     self.gather(sums);

@@ -39,7 +39,8 @@ inline int choose_splits(const Device& device, int tiles, int steps) {
   return best;
 }
 
-// Bytes that the busiest multiprocessor takes in.
+// Bytes that the busiest multiprocessor takes in. A cluster's start and end cost two microseconds,
+// as much as 64 KiB.
 template <class C>
 std::int64_t cost_of(const Device& device, const CudaLinearArgs& args) {
   const int steps = quotient_up(args.weight.k, C::kColumns);
@@ -47,7 +48,7 @@ std::int64_t cost_of(const Device& device, const CudaLinearArgs& args) {
   const int splits = choose_splits(device, tiles, steps);
   const int rounds = splits > 1 ? 1 : quotient_up(tiles, device.multiprocessors);
   const std::int64_t step_bytes = C::kCodeBytes + args.m * C::kColumns * 2;
-  return rounds * quotient_up(steps, splits) * step_bytes;
+  return rounds * quotient_up(steps, splits) * step_bytes + (splits > 1 ? 64 << 10 : 0);
 }
 
 // How a stage holds parameter `p`; a multiple of 16 bytes a row where device memory allows it.
@@ -61,7 +62,9 @@ ParameterCopy plan_parameter(const Parameters& parameters, int p, int groups, bo
   };
   ParameterCopy copy{};
   copy.vector = divides(16) ? 16 : divides(4) ? 4 : 0;
-  copy.pitch = divides(4) ? bytes : ((bytes + 3) / 4 + 1) * 4;
+  // A value lies in one word: before the first are up to a word's bytes less its own.
+  copy.words = divides(4) ? bytes / 4 : (4 - std::min(4, parameters.bytes[p]) + bytes + 3) / 4;
+  copy.pitch = copy.words * 4;
   return copy;
 }
 
@@ -106,11 +109,26 @@ const char* make_maps(CUtensorMap& x_map, CUtensorMap& code_map, const CudaLinea
       });
 }
 
+// The most stages and the most warps that take turns at them evenly.
+template <class C>
+void plan_stages(Task& task) {
+  const int stage_bytes = C::kCodeBytes + C::kXBytes + task.parameter_bytes + 3 * 8;
+  const int most = std::min(kMostStages, (kSharedBytes - C::kSumsApart) / stage_bytes);
+  for (int stages = most; stages > 0 && stages > most - 4; --stages) {
+    int warps = C::kReorderWarps;
+    while (stages % warps != 0) --warps;
+    if (stages % C::kDepthGroups != 0 || warps <= task.reorder_warps) continue;
+    task.stages = stages;
+    task.reorder_warps = warps;
+  }
+}
+
 template <class C>
 Task make_task(const CudaLinearArgs& args) {
   Task task{};
   task.parameters = parameters_of(args.weight);
   plan_parameters<C>(task);
+  plan_stages<C>(task);
   task.m = static_cast<int>(args.m);
   task.n = static_cast<int>(args.weight.n);
   task.k = static_cast<int>(args.weight.k);
@@ -119,8 +137,6 @@ Task make_task(const CudaLinearArgs& args) {
   task.bias = static_cast<const std::uint16_t*>(args.bias);
   task.out = static_cast<std::uint16_t*>(args.out);
   task.vector_out = args.weight.n % 4 == 0 && reinterpret_cast<std::uintptr_t>(args.out) % 8 == 0;
-  const int stage_bytes = C::kCodeBytes + C::kXBytes + task.parameter_bytes + 3 * 8;
-  task.stages = std::min(kMostStages, (kSharedBytes - C::kSumParts * C::kSumBytes) / stage_bytes);
   return task;
 }
 
@@ -142,8 +158,9 @@ const char* launch(const Device& device, const CudaLinearArgs& args) {
   attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attributes[1].val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = static_cast<unsigned>(
-      task.splits > 1 ? task.tiles * task.splits : std::min(task.tiles, device.multiprocessors));
+  const bool one_tile = task.splits > 1 || C::kSumsInStages;
+  config.gridDim = static_cast<unsigned>(one_tile ? task.tiles * task.splits
+                                                  : std::min(task.tiles, device.multiprocessors));
   config.blockDim = C::kThreads;
   config.dynamicSmemBytes = kSharedBytes;
   config.stream = static_cast<cudaStream_t>(args.stream);
@@ -171,7 +188,8 @@ const char* launch_format(const CudaLinearArgs& args) {
   if (args.m <= 8) return launch_best<Weight, 8, kGroups, 2>(args);
   if (args.m <= 16) return launch_best<Weight, 16, 2, 2>(args);
   if (args.m <= 32) return launch_best<Weight, 32, 2, 2>(args);
-  return launch_best<Weight, 64, 2, kShort>(args);
+  if (args.m <= 64) return launch_best<Weight, 64, 2, kShort>(args);
+  return launch_best<Weight, 128, 2, kShort>(args);
 }
 
 }  // namespace

@@ -89,6 +89,12 @@ struct Stage {
       parity ^= 1;
     }
   }
+
+  __device__ void skip(unsigned count) {
+    index += count;
+    parity ^= index / kStages & 1;
+    index %= kStages;
+  }
 };
 
 // --- barriers of named threads (bar.sync): ids 1 to 15, 0 is __syncthreads() ---

@@ -10,12 +10,18 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   copy_bf16(args.weight + row * args.x.cols, k_begin, k_end, steps);
 }
 
-}  // namespace
-
-void linear_bf16_avx512_bf16(const LinearBf16Args& args) {
+LinearJob job_of(const LinearBf16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
-  multiply(job, Bf16Codes{}, args.weight);
+  return job;
+}
+
+}  // namespace
+
+void linear_bf16_amx(const LinearBf16Args& args) { linear_panels_amx(job_of(args)); }
+
+void linear_bf16_avx512_bf16(const LinearBf16Args& args) {
+  multiply(job_of(args), Bf16Codes{}, args.weight);
 }
 
 }  // namespace lowp::kernels

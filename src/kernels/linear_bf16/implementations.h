@@ -4,6 +4,7 @@
 
 namespace lowp::kernels {
 
+void linear_bf16_amx(const LinearBf16Args& args);
 void linear_bf16_avx512_bf16(const LinearBf16Args& args);
 void linear_bf16_avx512(const LinearBf16Args& args);
 void linear_bf16_avx2(const LinearBf16Args& args);

@@ -13,4 +13,15 @@ void linear_panels_avx512(const LinearJob& job);
 // bf16 elements, vdpbf16ps: products exact, sums fp32, subnormal bf16 numbers count as zero.
 void linear_panels_avx512_bf16(const LinearJob& job);
 
+// AMX tiles, of bf16 with products and sums as above, and of signed int8; 32 rows of the weight are
+// decoded at once, for some 512 rows of x.
+void linear_panels_amx(const LinearJob& job);
+void linear_panels_amx_int8(const LinearJob& job);
+
+// A tile has 16 rows of x: with four in use, the kernels for few rows of the level below are
+// faster.
+inline const char* refuse_few_rows_on_amx(std::int64_t m) {
+  return m <= 4 ? "four rows of x or fewer" : nullptr;
+}
+
 }  // namespace lowp::kernels

@@ -46,8 +46,10 @@ inline void fill_panel(const LinearJob& job, std::int64_t n, std::int64_t k_begi
   }
 }
 
-// One piece of a panel times kRows rows of x: what is added to the sums.
+// One piece of a panel times some rows of x: what is added to the sums.
 struct Segment {
+  std::int64_t rows;
+  std::int64_t columns;
   const char* x;  // first row's steps
   std::int64_t x_stride;
   const std::int32_t (*panel)[kPanelColumns];
@@ -170,11 +172,15 @@ constexpr auto kMultiplyTile = []<int... kRow>(std::integer_sequence<int, kRow..
 
 template <class Multiplier>
 MultiplyTile choose_tile(std::int64_t rows, std::int64_t columns) {
-  const auto row = static_cast<std::size_t>(rows - 1);
-  if constexpr (kTileVectors == 3) {
-    if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[row];
+  if constexpr (requires(const Segment& segment) { Multiplier::multiply_tiles(segment); }) {
+    return Multiplier::multiply_tiles;
+  } else {
+    const auto row = static_cast<std::size_t>(rows - 1);
+    if constexpr (kTileVectors == 3) {
+      if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[row];
+    }
+    return columns > kLanes ? kMultiplyTile<Multiplier, 2>[row] : kMultiplyTile<Multiplier, 1>[row];
   }
-  return columns > kLanes ? kMultiplyTile<Multiplier, 2>[row] : kMultiplyTile<Multiplier, 1>[row];
 }
 
 // A block of the product: rows [m, m + rows) and columns [n, n + columns), and one range of K.
@@ -248,10 +254,17 @@ inline void scale_panel(KRange range, const KRange* pieces, std::int64_t count, 
   }
 }
 
+// The steps of a block's rows of x: those from `copied` on are in the scratch.
+struct Rows {
+  const char* x;
+  std::int64_t x_stride;
+  std::int64_t copied;
+};
+
 template <class Multiplier>
 void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t panel_n,
-                    const char* x, std::int64_t x_stride, KRange range, const KRange* pieces,
-                    std::int64_t count, PanelScratch& scratch) {
+                    const Rows& x, KRange range, const KRange* pieces, std::int64_t count,
+                    PanelScratch& scratch) {
   const std::int64_t columns = smaller(kPanelColumns, job.n - panel_n);
   const std::int64_t x_groups = job.x_group_scale == nullptr ? 0 : ceil_div(job.k, job.group);
   if (job.group_scales != nullptr) {
@@ -274,8 +287,15 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
     for (std::int64_t i = 0; i < segment_count; ++i) {
       const std::int64_t step = (segments[i].begin - range.begin) / Multiplier::kPerStep;
       Segment segment{};
-      segment.x = x + row * x_stride + step * 4;
-      segment.x_stride = x_stride;
+      segment.rows = rows;
+      segment.columns = columns;
+      if (row < x.copied) {
+        segment.x = x.x + row * x.x_stride + step * 4;
+        segment.x_stride = x.x_stride;
+      } else {
+        segment.x = reinterpret_cast<const char*>(scratch.x[row] + step);
+        segment.x_stride = sizeof(scratch.x[0]);
+      }
       segment.panel = scratch.panel + step;
       segment.steps = ceil_div(segments[i].end - segments[i].begin, Multiplier::kPerStep);
       segment.sums =
@@ -306,20 +326,20 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     KRange pieces[kMaxSegments];
     const std::int64_t count = split<Multiplier>(job, range, pieces);
 
-    // x as it is, unless a step would reach over the end of a row or sums of x are needed.
+    // x as it is, unless a step would reach over the end of a row or sums of x are needed; a tile
+    // that reads kRowsRead rows at once would reach over the last one.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
     const bool sums_x = (job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job)) ||
                         job.group_offsets != nullptr;
     const bool direct = job.x != nullptr && whole && !sums_x;
-    const char* x = reinterpret_cast<const char*>(scratch.x);
-    std::int64_t x_stride = sizeof(scratch.x[0]);
+    Rows x{};
     if (direct) {
-      x_stride = job.x_stride;
-      x = static_cast<const char*>(job.x) + block.m * x_stride + begin * 4 / Multiplier::kPerStep;
-    } else {
-      for (std::int64_t row = 0; row < block.rows; ++row) {
-        job.decode_x(job.args, block.m + row, range.begin, range.end, scratch.x[row]);
-      }
+      x = {static_cast<const char*>(job.x) + block.m * job.x_stride +
+               begin * 4 / Multiplier::kPerStep,
+           job.x_stride, block.rows / kRowsRead * kRowsRead};
+    }
+    for (std::int64_t row = x.copied; row < block.rows; ++row) {
+      job.decode_x(job.args, block.m + row, range.begin, range.end, scratch.x[row]);
     }
     if constexpr (!Multiplier::kInteger) {
       for (std::int64_t i = 0; i < count && sums_x; ++i) {
@@ -333,7 +353,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
       fill_panel(job, n, range.begin, range.end, steps, scratch);
-      multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
+      multiply_panel<Multiplier>(job, block, n, x, range, pieces, count, scratch);
     }
   }
   for (std::int64_t row = 0; row < block.rows; ++row) {
@@ -341,18 +361,29 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
   }
 }
 
+// As many rows as scratch holds, or fewer where there would be too few blocks for the threads.
+inline std::int64_t rows_of_block(std::int64_t m, std::int64_t panels) {
+  constexpr std::int64_t kBlocks = 64;
+  const std::int64_t least = ceil_div(m, kBlockRows);
+  const std::int64_t most = ceil_div(m, kLeastBlockRows);
+  const std::int64_t wanted = ceil_div(kBlocks, panels);
+  const std::int64_t blocks = wanted < least ? least : smaller(wanted, most);
+  return ceil_div(ceil_div(m, blocks), kTileRows) * kTileRows;
+}
+
 // Panels of one block of rows follow each other, so that a thread's range shares decoded x.
 template <class Multiplier>
 void multiply_panels(const LinearJob& job) {
   if (job.m == 0 || job.n == 0) return;
   const std::int64_t panels = ceil_div(job.n, kPanelColumns);
-  const std::int64_t row_blocks = ceil_div(job.m, kBlockRows);
-  const std::int64_t block_rows = ceil_div(ceil_div(job.m, row_blocks), kTileRows) * kTileRows;
+  const std::int64_t block_rows = rows_of_block(job.m, panels);
+  const std::int64_t row_blocks = ceil_div(job.m, block_rows);
   const std::int64_t panel_macs = block_rows * kPanelColumns * (job.k + 1);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 10 us
   parallel_for(job.parallel, panels * row_blocks, ceil_div(kWorthAThread, panel_macs),
                [&](std::int64_t begin, std::int64_t end) {
                  PanelScratch scratch;
+                 [[maybe_unused]] const TileScope tiles;
                  while (begin < end) {
                    const std::int64_t row = begin / panels * block_rows;
                    const std::int64_t panel = begin % panels;

@@ -4,6 +4,8 @@
 
 namespace lowp::kernels {
 
+void linear_fp8_amx(const LinearFp8Args& args) { linear_panels_amx(job_of<E4m3Codes>(args)); }
+
 void linear_fp8_avx512_bf16(const LinearFp8Args& args) {
   multiply(job_of<E4m3Codes>(args), E4m3Codes{}, args.weight);
 }

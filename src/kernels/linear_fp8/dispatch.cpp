@@ -1,5 +1,6 @@
 #include <array>
 
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_fp8/implementations.h"
 
 namespace lowp::kernels {
@@ -17,7 +18,13 @@ const char* refuse_groups(const LinearFp8Args& args) {
   return group % 2 != 0 || group < 16 ? "groups of an odd length or shorter than 16" : nullptr;
 }
 
-constexpr std::array<Implementation<LinearFp8Args>, 4> kList{{
+const char* refuse_on_amx(const LinearFp8Args& args) {
+  const char* few = refuse_few_rows_on_amx(args.m);
+  return few != nullptr ? few : refuse_groups(args);
+}
+
+constexpr std::array<Implementation<LinearFp8Args>, 5> kList{{
+    {"amx", Isa::kAmx, refuse_on_amx, linear_fp8_amx},
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_groups, linear_fp8_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_avx512},
     {"avx2", Isa::kAvx2, refuse_groups, linear_fp8_avx2},

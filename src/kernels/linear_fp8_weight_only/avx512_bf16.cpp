@@ -4,6 +4,12 @@
 
 namespace lowp::kernels {
 
+void linear_fp8_weight_only_amx(const LinearFp8WeightOnlyArgs& args) {
+  LinearJob job = job_of_matrix(args);
+  set_weight<E4m3Codes>(args, job);
+  linear_panels_amx(job);
+}
+
 void linear_fp8_weight_only_avx512_bf16(const LinearFp8WeightOnlyArgs& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<E4m3Codes>(args, job);

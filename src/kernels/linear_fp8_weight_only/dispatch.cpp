@@ -1,5 +1,6 @@
 #include <array>
 
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_fp8_weight_only/implementations.h"
 
 namespace lowp::kernels {
@@ -17,7 +18,13 @@ const char* refuse_unless_bf16(const LinearFp8WeightOnlyArgs& args) {
   return args.x.dtype == DType::kBF16 ? refuse_groups(args) : "x is not bf16";
 }
 
-constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 4> kList{{
+const char* refuse_on_amx(const LinearFp8WeightOnlyArgs& args) {
+  const char* few = refuse_few_rows_on_amx(args.x.rows);
+  return few != nullptr ? few : refuse_unless_bf16(args);
+}
+
+constexpr std::array<Implementation<LinearFp8WeightOnlyArgs>, 5> kList{{
+    {"amx", Isa::kAmx, refuse_on_amx, linear_fp8_weight_only_amx},
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_fp8_weight_only_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_fp8_weight_only_avx512},
     {"avx2", Isa::kAvx2, refuse_groups, linear_fp8_weight_only_avx2},

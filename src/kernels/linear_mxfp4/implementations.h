@@ -4,6 +4,7 @@
 
 namespace lowp::kernels {
 
+void linear_mxfp4_amx(const LinearMxfp4Args& args);
 void linear_mxfp4_avx512_bf16(const LinearMxfp4Args& args);
 void linear_mxfp4_avx512(const LinearMxfp4Args& args);
 void linear_mxfp4_avx2(const LinearMxfp4Args& args);

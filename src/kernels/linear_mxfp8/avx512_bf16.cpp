@@ -30,17 +30,25 @@ void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int
   scale_steps(args.x_scale + at / kBlock, k_end - k_begin, steps);
 }
 
-}  // namespace
-
-void linear_mxfp8_avx512_bf16(const LinearMxfp8Args& args) {
+// Scales are in the steps.
+LinearJob scaled_job_of(const LinearMxfp8Args& args) {
   LinearJob job = job_of<E4m3Codes>(args, decode_x);
-  if (fits_few_rows<E4m3Codes>(job)) {
-    multiply_few_rows(job, E4m3Codes{}, args.weight);
-    return;
-  }
   job.group_scales = nullptr;
   job.decode_weight = decode_scaled_weight;
-  linear_panels_avx512_bf16(job);
+  return job;
+}
+
+}  // namespace
+
+void linear_mxfp8_amx(const LinearMxfp8Args& args) { linear_panels_amx(scaled_job_of(args)); }
+
+void linear_mxfp8_avx512_bf16(const LinearMxfp8Args& args) {
+  const LinearJob job = job_of<E4m3Codes>(args, decode_x);
+  if (fits_few_rows<E4m3Codes>(job)) {
+    multiply_few_rows(job, E4m3Codes{}, args.weight);
+  } else {
+    linear_panels_avx512_bf16(scaled_job_of(args));
+  }
 }
 
 }  // namespace lowp::kernels

@@ -4,6 +4,7 @@
 
 namespace lowp::kernels {
 
+void linear_mxfp8_amx(const LinearMxfp8Args& args);
 void linear_mxfp8_avx512_bf16(const LinearMxfp8Args& args);
 void linear_mxfp8_avx512(const LinearMxfp8Args& args);
 void linear_mxfp8_avx2(const LinearMxfp8Args& args);

@@ -14,18 +14,31 @@ void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_beg
   scale_bf16_steps(steps, k_end - k_begin, kBlock, scales);
 }
 
-}  // namespace
-
-void linear_nvfp4_avx512_bf16(const LinearNvfp4Args& args) {
+LinearJob job_of(const LinearNvfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(args, job);
-  if (fits_few_rows<NibbleCodes>(job)) {
-    multiply_few_rows(job, NibbleCodes(kE2m1Bf16), args.weight);
-    return;
-  }
+  return job;
+}
+
+// Scales are in the steps.
+LinearJob scaled_job_of(const LinearNvfp4Args& args) {
+  LinearJob job = job_of(args);
   job.group_scales = nullptr;
   job.decode_weight = decode_scaled_weight;
-  linear_panels_avx512_bf16(job);
+  return job;
+}
+
+}  // namespace
+
+void linear_nvfp4_amx(const LinearNvfp4Args& args) { linear_panels_amx(scaled_job_of(args)); }
+
+void linear_nvfp4_avx512_bf16(const LinearNvfp4Args& args) {
+  const LinearJob job = job_of(args);
+  if (fits_few_rows<NibbleCodes>(job)) {
+    multiply_few_rows(job, NibbleCodes(kE2m1Bf16), args.weight);
+  } else {
+    linear_panels_avx512_bf16(scaled_job_of(args));
+  }
 }
 
 }  // namespace lowp::kernels

@@ -15,13 +15,19 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   });
 }
 
-}  // namespace
-
-void linear_w4a16_avx512_bf16(const LinearW4A16Args& args) {
+LinearJob job_of(const LinearW4A16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
   set_groups(args, job);
-  multiply(job, NibbleCodes(kInt4Bf16), args.weight);
+  return job;
+}
+
+}  // namespace
+
+void linear_w4a16_amx(const LinearW4A16Args& args) { linear_panels_amx(job_of(args)); }
+
+void linear_w4a16_avx512_bf16(const LinearW4A16Args& args) {
+  multiply(job_of(args), NibbleCodes(kInt4Bf16), args.weight);
 }
 
 }  // namespace lowp::kernels

@@ -17,13 +17,19 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   });
 }
 
-}  // namespace
-
-void linear_w8a16_avx512_bf16(const LinearW8A16Args& args) {
+LinearJob job_of(const LinearW8A16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
   set_scales(args, job);
-  linear_panels_avx512_bf16(job);
+  return job;
+}
+
+}  // namespace
+
+void linear_w8a16_amx(const LinearW8A16Args& args) { linear_panels_amx(job_of(args)); }
+
+void linear_w8a16_avx512_bf16(const LinearW8A16Args& args) {
+  linear_panels_avx512_bf16(job_of(args));
 }
 
 }  // namespace lowp::kernels

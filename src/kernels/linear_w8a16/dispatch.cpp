@@ -1,5 +1,6 @@
 #include <array>
 
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_w8a16/implementations.h"
 
 namespace lowp::kernels {
@@ -20,7 +21,13 @@ const char* refuse_unless_bf16(const LinearW8A16Args& args) {
   return refuse_groups(args);
 }
 
-constexpr std::array<Implementation<LinearW8A16Args>, 4> kList{{
+const char* refuse_on_amx(const LinearW8A16Args& args) {
+  const char* few = refuse_few_rows_on_amx(args.x.rows);
+  return few != nullptr ? few : refuse_unless_bf16(args);
+}
+
+constexpr std::array<Implementation<LinearW8A16Args>, 5> kList{{
+    {"amx", Isa::kAmx, refuse_on_amx, linear_w8a16_amx},
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_w8a16_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_w8a16_avx512},
     {"avx2", Isa::kAvx2, refuse_groups, linear_w8a16_avx2},

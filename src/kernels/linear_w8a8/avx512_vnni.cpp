@@ -2,6 +2,7 @@
 // off again. All sums wrap in int32, so the result is exact.
 #include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/decode_inl.h"
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
 #include "kernels/linear_w8a8/job_inl.h"
@@ -30,13 +31,23 @@ __m512i load_64(const std::int8_t* codes, std::int64_t count) {
   return _mm512_maskz_loadu_epi8(first_64_lanes(count), codes);
 }
 
-void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
-                   std::int32_t* steps) {
-  const auto& args = *static_cast<const LinearW8A8Args*>(from);
-  const std::int8_t* codes = args.weight + row * args.k;
+void copy_codes(const std::int8_t* codes, std::int64_t k_begin, std::int64_t k_end,
+                std::int32_t* steps) {
   for (std::int64_t k = k_begin; k < k_end; k += 64) {
     _mm512_storeu_si512(steps + (k - k_begin) / 4, load_64(codes + k, k_end - k));
   }
+}
+
+void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+                   std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW8A8Args*>(from);
+  copy_codes(args.weight + row * args.k, k_begin, k_end, steps);
+}
+
+void copy_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+            std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW8A8Args*>(from);
+  copy_codes(args.x + row * args.k, k_begin, k_end, steps);
 }
 
 // Behind the last column any value does: the weight is 0 there.
@@ -144,6 +155,16 @@ void multiply_few_rows(const LinearW8A8Args& args, const LinearJob& job) {
 }
 
 }  // namespace
+
+// Signed codes of x as they are.
+void linear_w8a8_amx(const LinearW8A8Args& args) {
+  LinearJob job = job_of(args, 0);
+  job.decode_weight = decode_weight;
+  job.decode_x = copy_x;
+  job.x = args.x;
+  job.x_stride = args.k;
+  linear_panels_amx_int8(job);
+}
 
 void linear_w8a8_avx512_vnni(const LinearW8A8Args& args) {
   LinearJob job = job_of(args, kOffset);

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_w8a8/implementations.h"
 
 namespace lowp::kernels {
@@ -7,7 +8,10 @@ namespace {
 
 const char* never(const LinearW8A8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearW8A8Args>, 4> kList{{
+const char* refuse_on_amx(const LinearW8A8Args& args) { return refuse_few_rows_on_amx(args.m); }
+
+constexpr std::array<Implementation<LinearW8A8Args>, 5> kList{{
+    {"amx", Isa::kAmx, refuse_on_amx, linear_w8a8_amx},
     {"avx512_vnni", Isa::kAvx512Vnni, never, linear_w8a8_avx512_vnni},
     {"avx512", Isa::kAvx512, never, linear_w8a8_avx512},
     {"avx2", Isa::kAvx2, never, linear_w8a8_avx2},

@@ -4,6 +4,7 @@
 
 namespace lowp::kernels {
 
+void linear_w8a8_amx(const LinearW8A8Args& args);
 void linear_w8a8_avx512_vnni(const LinearW8A8Args& args);
 void linear_w8a8_avx512(const LinearW8A8Args& args);
 void linear_w8a8_avx2(const LinearW8A8Args& args);

@@ -1,0 +1,46 @@
+// The size of panels_inl.h's tile on AMX, and the tile registers' scope. For level amx.
+#pragma once
+
+#include <array>
+
+#include "kernels/linear_common/avx512_transpose_inl.h"
+#include "kernels/linear_common/avx512_vector_inl.h"
+
+namespace lowp::kernels {
+namespace {
+
+constexpr std::int64_t kTileSide = 16;  // rows of a tile register, each of 64 bytes
+constexpr std::int64_t kTileRows = 32;  // two by two tiles of sums
+constexpr std::int64_t kTileVectors = 2;
+constexpr std::int64_t kPanelSteps = 128;  // 16 KiB of decoded weight: stays in L1
+constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
+constexpr std::int64_t kBlockRows = 512;   // a panel is decoded once for so many
+constexpr std::int64_t kLeastBlockRows = 128;
+constexpr std::int64_t kRowsRead = kTileRows;
+constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
+
+// Every tile register at full size while it lives.
+struct TileScope {
+  TileScope() {
+    struct alignas(64) Config {
+      std::uint8_t palette = 1;
+      std::uint8_t start_row = 0;
+      std::array<std::uint8_t, 14> reserved{};
+      std::array<std::uint16_t, 16> row_bytes{};
+      std::array<std::uint8_t, 16> rows{};
+    } config;
+    for (std::size_t i = 0; i < 8; ++i) {
+      config.row_bytes[i] = 64;
+      config.rows[i] = kTileSide;
+    }
+    // GCC 12 believes that 8 bytes are read, and drops the stores of the others.
+    asm volatile("" ::: "memory");
+    _tile_loadconfig(&config);
+  }
+  ~TileScope() { _tile_release(); }
+  TileScope(const TileScope&) = delete;
+  TileScope& operator=(const TileScope&) = delete;
+};
+
+}  // namespace
+}  // namespace lowp::kernels

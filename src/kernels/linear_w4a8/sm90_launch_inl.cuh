@@ -211,12 +211,23 @@ const char* launch(const LinearW4A8Sm90Args& args) {
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
+// Rounds of tiles on the machine times the rows of x of one.
+inline unsigned rounds_cost(const LinearW4A8Sm90Args& args, unsigned tokens) {
+  const unsigned tiles = ceil_div(args.m, tokens) * ceil_div(args.n, kRows);
+  return ceil_div(tiles, multiprocessors()) * tokens;
+}
+
 template <class Codes, unsigned kUnit, bool kShifts>
 const char* run_unit(const LinearW4A8Sm90Args& args) {
   if (args.m <= 16) return launch<Kind<Codes, 16, kUnit, kShifts, true>>(args);
   if (args.m <= 32) return launch<Kind<Codes, 32, kUnit, kShifts, true>>(args);
   if (args.m <= 64) return launch<Kind<Codes, 64, kUnit, kShifts, true>>(args);
   if (args.m <= 128) return launch<Kind<Codes, 128, kUnit, kShifts, true>>(args);
+  if constexpr (kUnit == 128 && !kShifts) {  // the others would spill registers
+    if (rounds_cost(args, 192) <= rounds_cost(args, 128)) {
+      return launch<Kind<Codes, 192, kUnit, kShifts, false>>(args);
+    }
+  }
   return launch<Kind<Codes, 128, kUnit, kShifts, false>>(args);
 }
 

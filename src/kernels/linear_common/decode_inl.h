@@ -30,27 +30,32 @@ inline void store_in_order(__m512 even, __m512 odd, std::int32_t* steps) {
   _mm512_storeu_ps(steps + kLanes, _mm512_permutex2var_ps(even, second, odd));
 }
 
-struct E4m3Table {
-  __m512i part[4];
+// The highest bits of `signs` as those of magnitudes.
+inline __m512i with_signs(__m512i magnitudes, __m512i signs) {
+  constexpr int kMagnitudeOrSign = 0xF8;  // a | (b & c)
+  return _mm512_ternarylogic_epi32(magnitudes, signs, _mm512_set1_epi16(static_cast<short>(0x8000)),
+                                   kMagnitudeOrSign);
+}
 
-  E4m3Table() {
-    for (int i = 0; i < 4; ++i) part[i] = _mm512_load_si512(kE4m3Bf16.data() + 32 * i);
-  }
+// Exponent and mantissa moved to their places in bf16, but for subnormals and NaN: a table of 128
+// words would take two look-ups of three instructions each.
+struct E4m3Table {
+  __m512i special = _mm512_load_si512(kE4m3Special.data());
 
   // Codes in the low bytes of words; the high bytes do not count.
   __m512i magnitudes(__m512i words) const {
-    const __m512i low = _mm512_permutex2var_epi16(part[0], words, part[1]);
-    const __m512i high = _mm512_permutex2var_epi16(part[2], words, part[3]);
-    return _mm512_mask_blend_epi16(_mm512_test_epi16_mask(words, _mm512_set1_epi16(0x40)), low,
-                                   high);
+    const __m512i code = _mm512_and_si512(words, _mm512_set1_epi16(0x7F));
+    const __m512i normal =
+        _mm512_add_epi16(_mm512_slli_epi16(code, 4), _mm512_set1_epi16(kExponentShift));
+    const __mmask32 below_8_or_127 = _mm512_cmpge_epu16_mask(
+        _mm512_sub_epi16(code, _mm512_set1_epi16(8)), _mm512_set1_epi16(127 - 8));
+    return _mm512_mask_permutexvar_epi16(normal, below_8_or_127, code, special);
   }
 
+  static constexpr short kExponentShift = (127 - 7) << 7;
+
   // `signs`: the code in the high byte of each word.
-  __m512i bf16(__m512i words, __m512i signs) const {
-    constexpr int kMagnitudeOrSign = 0xF8;  // a | (b & c)
-    return _mm512_ternarylogic_epi32(
-        magnitudes(words), signs, _mm512_set1_epi16(static_cast<short>(0x8000)), kMagnitudeOrSign);
-  }
+  __m512i bf16(__m512i words, __m512i signs) const { return with_signs(magnitudes(words), signs); }
 
   __m512i bf16(__m256i codes) const {
     const __m512i words = _mm512_cvtepu8_epi16(codes);

@@ -20,6 +20,14 @@ alignas(64) inline constexpr auto kE4m3Bf16 = [] {
   return table;
 }();
 
+// Of codes below 8 and, at 31, of 127: those whose value is not its bits moved.
+alignas(64) inline constexpr auto kE4m3Special = [] {
+  std::array<std::uint16_t, 32> table{};
+  for (unsigned code = 0; code < 8; ++code) table[code] = kE4m3Bf16[code];
+  table[31] = kE4m3Bf16[127];
+  return table;
+}();
+
 // Twice the 16 codes: a look-up by the low five bits of a byte then ignores the fifth.
 alignas(64) inline constexpr auto kE2m1Bf16 = [] {
   std::array<std::uint16_t, 32> table{};

@@ -5,13 +5,31 @@
 namespace lowp::kernels {
 namespace {
 
-// The block's scale is exact in bf16 with the code, but for the ends of e8m0's range.
+// The block's scale is exact in bf16 with the code, but for the ends of e8m0's range. Between them
+// the scale's exponent is added to those of the table; a block is a vector.
 void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_begin,
                           std::int64_t k_end, std::int32_t* steps) {
-  decode_weight<NibbleCodes>(from, row, k_begin, k_end, steps);
-  alignas(64) float scales[256 / kBlock + kLanes];
-  group_scales(from, row, 1, k_begin / kBlock, (k_end - k_begin) / kBlock, scales);
-  scale_bf16_steps(steps, k_end - k_begin, kBlock, scales);
+  constexpr int kLeast = 2;   // 0.5, the smallest element, is normal with it
+  constexpr int kMost = 252;  // and 6, the largest, finite
+  constexpr __mmask32 kNonzero = 0xFEFEFEFE;
+  const auto& args = *static_cast<const LinearMxfp4Args*>(from);
+  const std::int64_t at = row * args.x.cols + k_begin;
+  const std::uint8_t* codes = args.weight + at / 2;
+  const std::uint8_t* scale = args.weight_scale + at / kBlock;
+  const __m512i table = _mm512_load_si512(kE2m1Bf16.data());
+  for (std::int64_t k = 0; k < k_end - k_begin; k += kBlock) {
+    const int exponent = scale[k / kBlock];
+    const bool normal = exponent >= kLeast && exponent <= kMost;
+    const auto shift = static_cast<short>(normal ? (exponent - 127) * 128 : 0);
+    const __m512i scaled = _mm512_mask_add_epi16(table, kNonzero, table, _mm512_set1_epi16(shift));
+    _mm512_storeu_si512(steps + k / 2,
+                        nibbles_to_words(load_codes_16(codes + k / 2, kLanes), scaled));
+    if (!normal) {
+      alignas(64) float value[kLanes];
+      e8m0_scales(scale + k / kBlock, 1, value);
+      scale_bf16_steps(steps + k / 2, kBlock, kBlock, value);
+    }
+  }
 }
 
 LinearJob job_of(const LinearMxfp4Args& args) {

@@ -29,7 +29,7 @@ struct NibblePairs {
   }
 };
 
-struct Rows : Avx512Rows {
+struct NibbleRows : Avx512Rows {
   static Int32s add_products(Int32s sum, Ints even, Ints x_even, Ints odd, Ints x_odd) {
     const Ints words =
         _mm512_add_epi16(_mm512_maddubs_epi16(even, x_even), _mm512_maddubs_epi16(odd, x_odd));
@@ -39,6 +39,6 @@ struct Rows : Avx512Rows {
 
 }  // namespace
 
-void linear_w4a8_avx512(const LinearW4A8Args& args) { multiply<NibblePairs, Rows>(args); }
+void linear_w4a8_avx512(const LinearW4A8Args& args) { multiply<NibblePairs, NibbleRows>(args); }
 
 }  // namespace lowp::kernels

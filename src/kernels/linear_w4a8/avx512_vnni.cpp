@@ -21,7 +21,7 @@ struct NibbleQuads {
   }
 };
 
-struct Rows : Avx512Rows {
+struct NibbleRows : Avx512Rows {
   static Int32s add_products(Int32s sum, Ints even, Ints x_even, Ints odd, Ints x_odd) {
     return dot(dot(sum, even, x_even), odd, x_odd);
   }
@@ -29,6 +29,6 @@ struct Rows : Avx512Rows {
 
 }  // namespace
 
-void linear_w4a8_avx512_vnni(const LinearW4A8Args& args) { multiply<NibbleQuads, Rows>(args); }
+void linear_w4a8_avx512_vnni(const LinearW4A8Args& args) { multiply<NibbleQuads, NibbleRows>(args); }
 
 }  // namespace lowp::kernels

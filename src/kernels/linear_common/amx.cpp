@@ -1,5 +1,6 @@
 // Panels on AMX: two by two tile registers of sums. A panel's steps lie as the second operand wants
-// them, 16 steps by 16 columns; the first operand is 16 rows of x times 64 bytes, read in place.
+// them, 16 steps by 16 columns; the first operand is 16 rows of x times 64 bytes, of a copy:
+// read in place, rows of 8 KiB shared too few sets of the caches.
 #include "kernels/linear_common/amx_tile_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"

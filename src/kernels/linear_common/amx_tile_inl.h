@@ -16,7 +16,8 @@ constexpr std::int64_t kPanelSteps = 128;  // 16 KiB of decoded weight: stays in
 constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 512;   // a panel is decoded once for so many
 constexpr std::int64_t kLeastBlockRows = 128;
-constexpr std::int64_t kRowsRead = kTileRows;
+constexpr bool kReadsXInPlace = false;    // rows a power of two apart share few sets of a cache
+constexpr std::int64_t kMostRanges = 32;  // so that panels of a range share the copy of x
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
 
 // Every tile register at full size while it lives.

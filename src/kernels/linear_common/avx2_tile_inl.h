@@ -12,7 +12,8 @@ constexpr std::int64_t kPanelSteps = 256;  // 16 KiB of decoded weight: stays in
 constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 264;
 constexpr std::int64_t kLeastBlockRows = kBlockRows;
-constexpr std::int64_t kRowsRead = 1;
+constexpr bool kReadsXInPlace = true;
+constexpr std::int64_t kMostRanges = 1 << 30;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
 
 struct TileScope {};

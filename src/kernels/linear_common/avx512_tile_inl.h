@@ -13,7 +13,8 @@ constexpr std::int64_t kPanelSteps = 128;  // 24 KiB of decoded weight: stays in
 constexpr std::int64_t kBlockPanels = 4;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 256;
 constexpr std::int64_t kLeastBlockRows = kBlockRows;
-constexpr std::int64_t kRowsRead = 1;
+constexpr bool kReadsXInPlace = true;
+constexpr std::int64_t kMostRanges = 1 << 30;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
 
 struct TileScope {};

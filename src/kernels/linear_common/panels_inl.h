@@ -254,17 +254,10 @@ inline void scale_panel(KRange range, const KRange* pieces, std::int64_t count, 
   }
 }
 
-// The steps of a block's rows of x: those from `copied` on are in the scratch.
-struct Rows {
-  const char* x;
-  std::int64_t x_stride;
-  std::int64_t copied;
-};
-
 template <class Multiplier>
 void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t panel_n,
-                    const Rows& x, KRange range, const KRange* pieces, std::int64_t count,
-                    PanelScratch& scratch) {
+                    const char* x, std::int64_t x_stride, KRange range, const KRange* pieces,
+                    std::int64_t count, PanelScratch& scratch) {
   const std::int64_t columns = smaller(kPanelColumns, job.n - panel_n);
   const std::int64_t x_groups = job.x_group_scale == nullptr ? 0 : ceil_div(job.k, job.group);
   if (job.group_scales != nullptr) {
@@ -289,13 +282,8 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
       Segment segment{};
       segment.rows = rows;
       segment.columns = columns;
-      if (row < x.copied) {
-        segment.x = x.x + row * x.x_stride + step * 4;
-        segment.x_stride = x.x_stride;
-      } else {
-        segment.x = reinterpret_cast<const char*>(scratch.x[row] + step);
-        segment.x_stride = sizeof(scratch.x[0]);
-      }
+      segment.x = x + row * x_stride + step * 4;
+      segment.x_stride = x_stride;
       segment.panel = scratch.panel + step;
       segment.steps = ceil_div(segments[i].end - segments[i].begin, Multiplier::kPerStep);
       segment.sums =
@@ -326,20 +314,20 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     KRange pieces[kMaxSegments];
     const std::int64_t count = split<Multiplier>(job, range, pieces);
 
-    // x as it is, unless a step would reach over the end of a row or sums of x are needed; a tile
-    // that reads kRowsRead rows at once would reach over the last one.
+    // x as it is, unless a step would reach over the end of a row or sums of x are needed.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
     const bool sums_x = (job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job)) ||
                         job.group_offsets != nullptr;
-    const bool direct = job.x != nullptr && whole && !sums_x;
-    Rows x{};
+    const bool direct = kReadsXInPlace && job.x != nullptr && whole && !sums_x;
+    const char* x = reinterpret_cast<const char*>(scratch.x);
+    std::int64_t x_stride = sizeof(scratch.x[0]);
     if (direct) {
-      x = {static_cast<const char*>(job.x) + block.m * job.x_stride +
-               begin * 4 / Multiplier::kPerStep,
-           job.x_stride, block.rows / kRowsRead * kRowsRead};
-    }
-    for (std::int64_t row = x.copied; row < block.rows; ++row) {
-      job.decode_x(job.args, block.m + row, range.begin, range.end, scratch.x[row]);
+      x_stride = job.x_stride;
+      x = static_cast<const char*>(job.x) + block.m * x_stride + begin * 4 / Multiplier::kPerStep;
+    } else {
+      for (std::int64_t row = 0; row < block.rows; ++row) {
+        job.decode_x(job.args, block.m + row, range.begin, range.end, scratch.x[row]);
+      }
     }
     if constexpr (!Multiplier::kInteger) {
       for (std::int64_t i = 0; i < count && sums_x; ++i) {
@@ -353,7 +341,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
       fill_panel(job, n, range.begin, range.end, steps, scratch);
-      multiply_panel<Multiplier>(job, block, n, x, range, pieces, count, scratch);
+      multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
     }
   }
   for (std::int64_t row = 0; row < block.rows; ++row) {
@@ -380,7 +368,9 @@ void multiply_panels(const LinearJob& job) {
   const std::int64_t row_blocks = ceil_div(job.m, block_rows);
   const std::int64_t panel_macs = block_rows * kPanelColumns * (job.k + 1);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 10 us
-  parallel_for(job.parallel, panels * row_blocks, ceil_div(kWorthAThread, panel_macs),
+  const std::int64_t worth = ceil_div(kWorthAThread, panel_macs);
+  const std::int64_t long_enough = smaller(kBlockPanels, panels * row_blocks / kMostRanges);
+  parallel_for(job.parallel, panels * row_blocks, worth > long_enough ? worth : long_enough,
                [&](std::int64_t begin, std::int64_t end) {
                  PanelScratch scratch;
                  [[maybe_unused]] const TileScope tiles;

@@ -156,13 +156,11 @@ void multiply_few_rows(const LinearW8A8Args& args, const LinearJob& job) {
 
 }  // namespace
 
-// Signed codes of x as they are.
+// Signed codes of x, without an offset.
 void linear_w8a8_amx(const LinearW8A8Args& args) {
   LinearJob job = job_of(args, 0);
   job.decode_weight = decode_weight;
   job.decode_x = copy_x;
-  job.x = args.x;
-  job.x_stride = args.k;
   linear_panels_amx_int8(job);
 }
 

@@ -29,6 +29,8 @@ struct NibbleRows : Avx512Rows {
 
 }  // namespace
 
-void linear_w4a8_avx512_vnni(const LinearW4A8Args& args) { multiply<NibbleQuads, NibbleRows>(args); }
+void linear_w4a8_avx512_vnni(const LinearW4A8Args& args) {
+  multiply<NibbleQuads, NibbleRows>(args);
+}
 
 }  // namespace lowp::kernels

@@ -21,7 +21,12 @@ setup: ## Install Debian packages, the virtual environment, with CUDA=1 the CUDA
 
 build: setup ## Build the command at build/release/lowp (CUDA=1: with the CUDA kernels)
 	cmake --preset $(PRESET) $(CONFIGURE_FLAGS)
+	cmake --build --preset $(PRESET) -j $(JOBS) --target src/all
+
+# The tests and benchmarks too, which take as long to build as the rest.
+everything: build
 	cmake --build --preset $(PRESET) -j $(JOBS)
+.PHONY: everything
 
 core: ## Build formats, kernels, checkpoints and the torch-free command, without torch
 	@scripts/setup.sh system
@@ -29,7 +34,7 @@ core: ## Build formats, kernels, checkpoints and the torch-free command, without
 	cmake --build --preset core -j $(JOBS)
 
 # A file a process: its fixtures are made once. Threads of two processes that wait for work must not spin.
-test: build model ## Run every test that needs no GPU
+test: everything model ## Run every test that needs no GPU
 	ctest --preset $(PRESET) -j $(JOBS)
 	OMP_WAIT_POLICY=passive LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile \
 	  tests/oracle tests/docs
@@ -55,7 +60,7 @@ test-sanitized: ## Test every torch-free layer under ASan, UBSan and TSan
 	cmake --preset asan && cmake --build --preset asan -j $(JOBS) && ctest --preset asan -j $(JOBS)
 	cmake --preset tsan && cmake --build --preset tsan -j $(JOBS) && ctest --preset tsan -j $(JOBS)
 
-test-exhaustive: build ## Compare the conversions over all 2^32 fp32 inputs (minutes)
+test-exhaustive: everything ## Compare the conversions over all 2^32 fp32 inputs (minutes)
 	LOWP_EXHAUSTIVE=1 LOWP_COMMAND=$(LOWP) $(PYTHON) -m pytest -q tests/oracle/test_formats.py
 
 test-gpu: ## Test the CUDA kernels; needs a Hopper GPU, nvcc and a Python with torch, nothing else

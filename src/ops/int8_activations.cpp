@@ -1,6 +1,5 @@
 #include "ops/int8_activations.h"
 
-#include "kernels/quantize_int8/quantize_int8.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
@@ -12,22 +11,12 @@ Int8Activations::Int8Activations(std::int64_t m, std::int64_t k, bool asymmetric
       memory_(zero_point_offset_ + m) {}
 
 void Int8Activations::quantize(const kernels::Matrix& x) const {
-  kernels::quantize_int8({
-      .x = x,
-      .block = {1, x.cols},
-      .mapping = asymmetric_ ? Mapping::kAsymmetric : Mapping::kSymmetric,
-      .scale_dtype = DType::kF32,
-      .epsilon = 0x1p-23F,
-      .codes = codes(),
-      .scale = scale(),
-      .zero_point = zero_point(),
-      .parallel = torch_pool(),
-  });
-}
-
-bool check_asymmetric_activations(const char* operation, std::string_view mapping) {
-  return check_choice<bool>(operation, "activation_mapping", mapping,
-                            {{"symmetric", false}, {"asymmetric", true}});
+  kernels::QuantizeInt8Args args = int8_quantization(x, asymmetric_);
+  args.codes = codes();
+  args.scale = scale();
+  args.zero_point = zero_point();
+  args.parallel = torch_pool();
+  kernels::quantize_int8(args);
 }
 
 }  // namespace lowp::ops

@@ -1,6 +1,8 @@
-// Activations quantized to int8 per token inside a linear operator: what W8A8 and W4A8 share.
+// Activations quantized to int8 per token inside a linear operator: what W8A8 and W4A8
+// share.
 #pragma once
 
+#include "kernels/quantize_int8/quantize_int8.h"
 #include "kernels/runtime/matrix.h"
 #include "ops/linear.h"
 
@@ -18,7 +20,6 @@ class Int8Activations {
   }
   bool asymmetric() const { return asymmetric_; }
 
-  // Per token, scales in fp32: what the activations' dtype would round is kept.
   void quantize(const kernels::Matrix& x) const;
 
  private:
@@ -29,6 +30,25 @@ class Int8Activations {
 };
 
 // "symmetric" or "asymmetric".
-bool check_asymmetric_activations(const char* operation, std::string_view mapping);
+inline bool check_asymmetric_activations(const char* operation, std::string_view mapping) {
+  return check_choice<bool>(operation, "activation_mapping", mapping,
+                            {{"symmetric", false}, {"asymmetric", true}});
+}
+
+// Per token, scales in fp32: what the activations' dtype would round is kept. Where the codes go is
+// the caller's to say.
+inline kernels::QuantizeInt8Args int8_quantization(const kernels::Matrix& x, bool asymmetric) {
+  return {
+      .x = x,
+      .block = {1, x.cols},
+      .mapping = asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric,
+      .scale_dtype = DType::kF32,
+      .epsilon = 0x1p-23F,
+      .codes = nullptr,
+      .scale = nullptr,
+      .zero_point = nullptr,
+      .parallel = nullptr,
+  };
+}
 
 }  // namespace lowp::ops

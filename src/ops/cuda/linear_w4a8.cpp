@@ -4,6 +4,7 @@
 #include <torch/csrc/stable/library.h>
 
 #include "kernels/quantize_int8/cuda.h"
+#include "ops/int8_activations.h"
 
 namespace lowp::ops {
 namespace {
@@ -12,11 +13,6 @@ constexpr char kName[] = "lowp::linear_w4a8";
 constexpr std::int64_t kMaxGroup = 131072;  // its sum, (128 + 127) * 15 a column, fits int32
 
 using OptionalTensor = std::optional<Tensor>;
-
-bool check_asymmetric(std::string_view mapping) {
-  return check_choice<bool>(kName, "activation_mapping", mapping,
-                            {{"symmetric", false}, {"asymmetric", true}});
-}
 
 kernels::LinearW4A8Sm90Args check(const Tensor& x, const DynamicOperands& operands,
                                   const kernels::CudaWeight& weight,
@@ -38,20 +34,6 @@ kernels::LinearW4A8Sm90Args check(const Tensor& x, const DynamicOperands& operan
   return args;
 }
 
-kernels::QuantizeInt8Args quantization(const kernels::Matrix& x, bool asymmetric) {
-  return {
-      .x = x,
-      .block = {1, x.cols},
-      .mapping = asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric,
-      .scale_dtype = DType::kF32,
-      .epsilon = 0x1p-23F,
-      .codes = nullptr,
-      .scale = nullptr,
-      .zero_point = nullptr,
-      .parallel = nullptr,
-  };
-}
-
 void linear_w4a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                      const OptionalTensor& weight_row_sums, const OptionalTensor& weight_zero_point,
                      const OptionalTensor& weight_zero, const OptionalTensor& bias,
@@ -59,12 +41,12 @@ void linear_w4a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight
   const kernels::CudaWeight checked =
       check_cuda_int4_weight(kName, x, weight, weight_scale, weight_zero_point, weight_zero);
   const DynamicOperands operands = check_dynamic(kName, x, {checked.n, checked.k}, bias, out);
-  const bool asymmetric = check_asymmetric(activation_mapping);
+  const bool asymmetric = check_asymmetric_activations(kName, activation_mapping);
   auto args = check(x, operands, checked, weight_row_sums, asymmetric);
   const Launch launch(x);
   if (args.m == 0 || args.n == 0) return;
 
-  auto quantize = quantization(operands.x, asymmetric);
+  auto quantize = int8_quantization(operands.x, asymmetric);
   Parts parts;
   const std::int64_t codes = parts.add(args.m * args.k);
   const std::int64_t scale = parts.add(args.m * 4);
@@ -109,7 +91,8 @@ std::string linear_w4a8_implementation(const Tensor& x, const Tensor& weight,
   const DynamicOperands operands =
       check_dynamic(kName, x, {checked.n, checked.k}, bias, empty_dynamic(kName, x, checked.n));
   return kernels::linear_w4a8_sm90_name(
-      check(x, operands, checked, weight_row_sums, check_asymmetric(activation_mapping)));
+      check(x, operands, checked, weight_row_sums,
+            check_asymmetric_activations(kName, activation_mapping)));
 }
 
 }  // namespace

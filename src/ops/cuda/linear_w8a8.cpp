@@ -4,6 +4,7 @@
 #include "kernels/linear_w8a8/sm90.h"
 #include "kernels/quantize_int8/cuda.h"
 #include "ops/cuda/linear_dynamic.h"
+#include "ops/int8_activations.h"
 
 namespace lowp::ops {
 namespace {
@@ -12,11 +13,6 @@ constexpr char kName[] = "lowp::linear_w8a8";
 // The sum fits int32: 128 * 128 * K, and with zero points (128 + 127) * 128 * K.
 constexpr std::int64_t kMaxColumns = 131071;
 constexpr std::int64_t kMaxColumnsAsymmetric = 65793;
-
-bool check_asymmetric(std::string_view mapping) {
-  return check_choice<bool>(kName, "activation_mapping", mapping,
-                            {{"symmetric", false}, {"asymmetric", true}});
-}
 
 // The product without x's codes, which have no place yet.
 kernels::LinearW8A8Sm90Args check(const Tensor& x, const DynamicOperands& operands,
@@ -52,31 +48,17 @@ kernels::LinearW8A8Sm90Args check(const Tensor& x, const DynamicOperands& operan
   };
 }
 
-kernels::QuantizeInt8Args quantization(const kernels::Matrix& x, bool asymmetric) {
-  return {
-      .x = x,
-      .block = {1, x.cols},
-      .mapping = asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric,
-      .scale_dtype = DType::kF32,
-      .epsilon = 0x1p-23F,
-      .codes = nullptr,
-      .scale = nullptr,
-      .zero_point = nullptr,
-      .parallel = nullptr,
-  };
-}
-
 void linear_w8a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                      const Tensor& weight_row_sums, const std::optional<Tensor>& bias,
                      std::string_view activation_mapping, const Tensor& out) {
   const DynamicWeight shape = check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Char);
   const DynamicOperands operands = check_dynamic(kName, x, shape, bias, out);
-  const bool asymmetric = check_asymmetric(activation_mapping);
+  const bool asymmetric = check_asymmetric_activations(kName, activation_mapping);
   auto args = check(x, operands, weight, weight_scale, weight_row_sums, asymmetric);
   const Launch launch(x);
   if (args.m == 0 || args.n == 0) return;
 
-  auto quantize = quantization(operands.x, asymmetric);
+  auto quantize = int8_quantization(operands.x, asymmetric);
   Parts parts;
   const std::int64_t codes = parts.add(args.m * args.k);
   const std::int64_t scale = parts.add(args.m * 4);
@@ -112,8 +94,9 @@ std::string linear_w8a8_implementation(const Tensor& x, const Tensor& weight,
   const DynamicWeight shape = check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Char);
   const DynamicOperands operands =
       check_dynamic(kName, x, shape, bias, empty_dynamic(kName, x, shape.n));
-  return kernels::linear_w8a8_sm90_name(check(x, operands, weight, weight_scale, weight_row_sums,
-                                              check_asymmetric(activation_mapping)));
+  return kernels::linear_w8a8_sm90_name(
+      check(x, operands, weight, weight_scale, weight_row_sums,
+            check_asymmetric_activations(kName, activation_mapping)));
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ TEST_P(LinearFp8, NanCodesOfXSpoilTheirRowAlone) {
   for (const std::int64_t m : {2, 8}) {
     Problem problem = make({m, 20, 96}, {});
     problem.x[96 + 90] = 0xFF;
-    if (!run_problem(GetParam(), problem)) continue;
+    if (!run_unless_few_rows(GetParam(), problem)) continue;
     for (std::int64_t n = 0; n < 20; ++n) {
       EXPECT_TRUE(std::isfinite(problem.operands.out.get(0, n)));
       EXPECT_TRUE(std::isnan(problem.operands.out.get(1, n)));

@@ -86,7 +86,7 @@ TEST_P(LinearMxfp8, NanScaleSpoilsItsOutputAlone) {
     for (std::int64_t i = 0; i < scales; ++i) {
       Problem problem = make(shape, {.x = DType::kBF16});
       problem.weight_scale[5 * scales + i] = 255;
-      if (!run_problem(GetParam(), problem)) continue;
+      if (!run_unless_few_rows(GetParam(), problem)) continue;
       for (std::int64_t n = 0; n < 20; ++n) {
         EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
       }

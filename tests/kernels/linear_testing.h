@@ -206,6 +206,16 @@ bool run_problem(const Implementation<Args>& implementation, Problem& problem,
   return true;
 }
 
+// Runs the problem; the AMX level alone may refuse, and few rows alone, which are not worth its
+// tiles.
+template <class Args, class Problem>
+bool run_unless_few_rows(const Implementation<Args>& implementation, Problem& problem) {
+  const bool ran = run_problem(implementation, problem);
+  const bool may_refuse = implementation.isa == Isa::kAmx && problem.operands.shape.m <= 4;
+  EXPECT_TRUE(ran || may_refuse) << implementation.name << " refuses";
+  return ran;
+}
+
 inline bool skip_missing(Isa isa) { return isa > machine_isa(); }
 
 // Random operands in every combination of dtypes and layouts over `shapes`.

@@ -11,7 +11,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build core test test-core test-sanitized-quick test-sanitized test-exhaustive test-gpu \
-        test-gpu-sanitized demo bench bench-gpu format lint clean install
+        test-gpu-sanitized demo bench bench-gpu figures format lint clean install
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -82,6 +82,10 @@ demo: build model ## Import, quantize, evaluate and generate with a real model; 
 
 bench: demo ## Measure kernels, the quantize command and decoding; results to bench/results
 	$(PYTHON) bench/run.py --build build/$(PRESET)
+
+figures: setup ## Write the tables and plots of README and docs from bench/results
+	$(PYTHON) scripts/readme_tables.py
+	$(PYTHON) scripts/plots.py
 
 format: ## Format the sources
 	@scripts/lint.py --format

@@ -28,10 +28,11 @@ def decode_table():
     result = json.loads((RESULTS / "decode.json").read_text())
     rows = result["results"]
     base = rows["bf16"]["decode_tokens_per_second"]
-    lines = ["| | prompt tokens/s | decode tokens/s | decode vs lowp bf16 |", "|---|---|---|---|"]
+    lines = ["| | prompt tokens/s | decode tokens/s | decode vs lowp bf16 | of the read bound |", "|---|---|---|---|---|"]
     for name, row in rows.items():
         decode = row["decode_tokens_per_second"]
-        lines.append(f"| {name} | {row['prompt_tokens_per_second']:.0f} | {decode:.1f} | {decode / base:.2f}x |")
+        bound = f"{row['of_read_bound']:.0%}" if "of_read_bound" in row else ""
+        lines.append(f"| {name} | {row['prompt_tokens_per_second']:.0f} | {decode:.1f} | {decode / base:.2f}x | {bound} |")
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
     caption = (f"`bench/decode.py`: prompt of {result['prompt_tokens']} tokens, {result['new_tokens']} decoded, best of {len(rows['bf16']['rounds'])} rounds, "
                f"{result['threads']} threads, {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")

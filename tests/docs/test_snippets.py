@@ -85,5 +85,6 @@ def test_shell(code, workspace):
     subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=workspace, env=environment(), check=True)
 
 
-def test_tables_are_what_the_results_say():
-    subprocess.run([ROOT / ".venv/bin/python", ROOT / "scripts/readme_tables.py", "--check"], check=True)
+@pytest.mark.parametrize("script", ["readme_tables.py", "plots.py"])
+def test_tables_and_plots_are_what_the_results_say(script):
+    subprocess.run([ROOT / ".venv/bin/python", ROOT / "scripts" / script, "--check"], check=True)

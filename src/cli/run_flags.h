@@ -27,6 +27,13 @@ inline void add_run_flags(CLI::App& command, RunOptions& options) {
       ->expected(1)
       ->take_all();
   command
+      .add_option("--tensor-scheme", options.tensor_schemes,
+                  "EXPRESSION=SCHEME[:GROUP]: what --quantize does to the layers whose name "
+                  "matches, lm_head too; the first that matches counts. May be repeated")
+      ->expected(1)
+      ->take_all()
+      ->needs(command.get_option("--quantize"));
+  command
       .add_option("--dtype", options.dtype, "Of what is not quantized; default: the checkpoint's")
       ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
   command.add_option("--device", options.device, "Where models run: cpu, cuda or cuda:N")

@@ -11,10 +11,11 @@ namespace lowp::cli {
 
 // Of both commands: how models are loaded and run.
 struct RunOptions {
-  std::vector<std::string> ignore;  // layers that --quantize leaves alone: names or `re:`
-  std::string dtype;                // "bfloat16", ...; empty: the checkpoint's
-  std::string device = "cpu";       // or "cuda", "cuda:1"
-  int threads = 0;                  // 0: torch's default
+  std::vector<std::string> ignore;          // layers that --quantize leaves alone: names or `re:`
+  std::vector<std::string> tensor_schemes;  // "EXPRESSION=SCHEME[:GROUP]", the first match counts
+  std::string dtype;                        // "bfloat16", ...; empty: the checkpoint's
+  std::string device = "cpu";               // or "cuda", "cuda:1"
+  int threads = 0;                          // 0: torch's default
   bool json = false;
 };
 

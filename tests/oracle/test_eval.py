@@ -115,12 +115,30 @@ def test_each_scheme_is_a_further_model(fixture, run_lowp):
     assert [row["scheme"] for row in json.loads(output)["models"]] == ["float32", "W8A16", "W4A16"]
 
 
+def test_tensor_scheme_overrides_quantize_and_reaches_the_head(fixture, run_lowp):
+    root, _, _ = fixture
+
+    def evaluate(*quantize):
+        return json.loads(run_lowp("eval", root / "first", *quantize, "--text", root / "text", "--context", CONTEXT,
+                                   "--tokens", 64, "--json").stdout)
+
+    plain = evaluate("--quantize", "W4A16:32")
+    overridden = evaluate("--quantize", "W8A16", "--tensor-scheme", "model=W4A16:32", "--tensor-scheme", "model=MXFP8")
+    assert (overridden["scheme"], overridden["perplexity"]) == ("W4A16", plain["perplexity"])
+    head = evaluate("--quantize", "W4A16:32", "--tensor-scheme", "lm_head=W8A16")
+    assert head["scheme"] == "mixed"
+    assert head["perplexity"] != plain["perplexity"]
+
+
 @pytest.mark.parametrize("options, message", [
     (["--tokens", 10**6], "the text is too short"),
     (["--context", 256], "--context too long"),
     (["--quantize", "W4A17"], "W4A16"),
     (["--quantize", "W4A16:x"], "bad group size"),
     (["--quantize", "W4A16:48"], "do not fit W4A16"),
+    (["--quantize", "W8A16", "--tensor-scheme", "head=W8A16"], "no layer matches, got 're:head'"),
+    (["--quantize", "W8A16", "--tensor-scheme", "lm_head"], "expected EXPRESSION=SCHEME"),
+    (["--tensor-scheme", "lm_head=W8A16"], "--tensor-scheme requires --quantize"),
 ])
 def test_bad_options_are_named(fixture, run_lowp, options, message):
     root, _, _ = fixture

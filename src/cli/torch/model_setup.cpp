@@ -48,16 +48,77 @@ class Ignored {
   std::vector<NamePattern> patterns_;
 };
 
+// --tensor-scheme, "EXPRESSION=SCHEME[:GROUP]": the config of the first whose expression matches.
+class TensorSchemes {
+ public:
+  explicit TensorSchemes(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) {
+      const std::size_t equals = text.rfind('=');  // an expression may hold one
+      if (equals == std::string::npos || equals == 0) {
+        throw Error(
+            fmt::format("[--tensor-scheme] bad rule, got '{}', expected EXPRESSION=SCHEME", text));
+      }
+      const std::string pattern = text.substr(0, equals);
+      rules_.push_back({NamePattern(pattern.starts_with("re:") ? pattern : "re:" + pattern),
+                        parse_scheme(text.substr(equals + 1))});
+    }
+  }
+  const Config* find(const std::string& name) {
+    const Config* found = nullptr;
+    for (Rule& rule : rules_) {
+      if (!rule.pattern.matches(name)) continue;
+      rule.used = true;
+      if (found == nullptr) found = &rule.config;
+    }
+    return found;
+  }
+  void check_all_used() const {
+    for (const Rule& rule : rules_) {
+      if (!rule.used)
+        throw Error(
+            fmt::format("[--tensor-scheme] no layer matches, got '{}', expected the start "
+                        "of a linear layer's name",
+                        rule.pattern.text()));
+    }
+  }
+
+ private:
+  struct Rule {
+    NamePattern pattern;
+    Config config;
+    bool used = false;
+  };
+  std::vector<Rule> rules_;
+};
+
+FqnToConfig configs_of_layers(const models::CausalLM& model, const std::string& scheme,
+                              const RunOptions& options) {
+  const Config config = parse_scheme(scheme);
+  const Ignored ignored(options.ignore);
+  TensorSchemes tensor_schemes(options.tensor_schemes);
+  FqnToConfig configs;
+  for (const auto& [name, module] : model->named_modules("", /*include_self=*/false).pairs()) {
+    if (module->as<nn::LinearImpl>() == nullptr) continue;
+    if (const Config* own = tensor_schemes.find(name)) {
+      configs.fqn_to_config.emplace_back(name, *own);
+    } else if (!ignored(name)) {
+      configs.fqn_to_config.emplace_back(name, config);
+    }
+  }
+  tensor_schemes.check_all_used();
+  return configs;
+}
+
 void quantize_model(models::CausalLM& model, const std::string& scheme, const RunOptions& options) {
   const at::NoGradGuard no_grad;
-  const Ignored ignored(options.ignore);
-  const Report report =
-      quantize_(*model, parse_scheme(scheme),
-                [&](const nn::LinearImpl&, const std::string& name) { return !ignored(name); });
+  const FqnToConfig configs = configs_of_layers(model, scheme, options);
+  std::set<std::string> asked;
+  for (const auto& entry : configs.fqn_to_config) asked.insert(entry.first);
+  const Report report = quantize_(*model, configs);
   std::int64_t failed = 0;
   const LayerReport* first = nullptr;
   for (const LayerReport& layer : report.layers) {
-    if (layer.skipped.empty() || ignored(layer.name)) continue;
+    if (layer.skipped.empty() || !asked.contains(layer.name)) continue;
     if (failed++ == 0) first = &layer;
   }
   if (failed > 0) {

@@ -16,6 +16,10 @@ def _linear(x, weight, *_args, **_kwargs):
     return x.new_empty((*x.shape[:-1], weight.shape[0]))
 
 
+def _grouped_linear(x, offsets, weight, *_args, **_kwargs):
+    return x.new_empty((x.shape[0], weight.shape[1]))
+
+
 def _quantize_int8(x, block, mapping="symmetric", scale_dtype=None, eps=2.0**-23):
     shape = _blocks(x, block)
     zero_shape = shape if mapping == "asymmetric" else (0, 0)
@@ -161,8 +165,13 @@ _LINEARS = (
     "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
 )  # fmt: skip
 
+_GROUPED_LINEARS = (
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
+)  # fmt: skip
+
 _FAKES = {
     **{f"linear_{name}": _linear for name in _LINEARS},
+    **{f"grouped_linear_{name}": _grouped_linear for name in _GROUPED_LINEARS},
     "quantize_int8": _quantize_int8,
     "quantize_int4": _quantize_int4,
     "quantize_fp8": _quantize_fp8,

@@ -36,6 +36,7 @@ class Format:
 
     `linear` takes them as a module's buffers, weight_codes and so on: its cost on the host is what a
     short kernel waits for, so it neither renames them nor has torch choose among overloads.
+    `grouped_linear` takes those of several experts, stacked; None where there is no such operator.
     """
 
     scheme: str
@@ -78,6 +79,14 @@ class Int8(Format):
             return _LINEAR_W8A8(x, codes, scale, b["weight_row_sums"], bias, self.mapping)
         return _LINEAR_W8A16(x, codes, scale, bias)
 
+    def grouped_linear(self, x, offsets, b, bias):
+        codes, scale = b["weight_codes"], b["weight_scale"]
+        if self.dynamic:
+            return ops.grouped_linear_w8a8(
+                x, offsets, codes, scale, b["weight_row_sums"], bias, self.mapping
+            )
+        return ops.grouped_linear_w8a16(x, offsets, codes, scale, bias)
+
     def dequantize(self, t, dtype):
         block = [1, self.group_size] if self.group_size else [1, -1]
         return ops.dequantize_int8(t["codes"], t["scale"], block, dtype=dtype)
@@ -105,6 +114,12 @@ class Int4(Format):
     def linear(self, x, b, bias):
         zero_point, zero = b.get("weight_zero_point"), b.get("weight_zero")
         return _LINEAR_W4A16(x, b["weight_codes"], b["weight_scale"], zero_point, zero, bias)
+
+    def grouped_linear(self, x, offsets, b, bias):
+        zero_point, zero = b.get("weight_zero_point"), b.get("weight_zero")
+        return ops.grouped_linear_w4a16(
+            x, offsets, b["weight_codes"], b["weight_scale"], zero_point, zero, bias
+        )
 
     def dequantize(self, t, dtype):
         zero = t["zero"].float() if "zero" in t else None
@@ -138,6 +153,12 @@ class Int4Int8(Int4):
             b.get("weight_zero_point"), None, bias, self.activation_mapping,
         )  # fmt: skip
 
+    def grouped_linear(self, x, offsets, b, bias):
+        return ops.grouped_linear_w4a8(
+            x, offsets, b["weight_codes"], b["weight_scale"], b.get("weight_row_sums"),
+            b.get("weight_zero_point"), None, bias, self.activation_mapping,
+        )  # fmt: skip
+
 
 class Int4Float8(Int4):
     scheme = "W4AFP8"
@@ -148,6 +169,8 @@ class Int4Float8(Int4):
 
     def linear(self, x, b, bias):
         return _LINEAR_W4AFP8(x, b["weight_codes"], b["weight_scale"], None, None, bias)
+
+    grouped_linear = None
 
 
 class Float8(Format):
@@ -164,6 +187,10 @@ class Float8(Format):
     def linear(self, x, b, bias):
         op = _LINEAR_FP8 if self.dynamic else _LINEAR_FP8_WEIGHT_ONLY
         return op(x, b["weight_codes"], b["weight_scale"], self.block, bias)
+
+    def grouped_linear(self, x, offsets, b, bias):
+        op = ops.grouped_linear_fp8 if self.dynamic else ops.grouped_linear_fp8_weight_only
+        return op(x, offsets, b["weight_codes"], b["weight_scale"], self.block, bias)
 
     def dequantize(self, t, dtype):
         return ops.dequantize_fp8(t["codes"], t["scale"], self.block, dtype)
@@ -187,6 +214,12 @@ class Mx(Format):
             return _LINEAR_MXFP8(x, b["weight_codes"], b["weight_scale"], bias, self.mode)
         return _LINEAR_MXFP4(x, b["weight_codes"], b["weight_scale"], bias)
 
+    def grouped_linear(self, x, offsets, b, bias):
+        codes, scale = b["weight_codes"], b["weight_scale"]
+        if self.element == "e4m3":
+            return ops.grouped_linear_mxfp8(x, offsets, codes, scale, bias, self.mode)
+        return ops.grouped_linear_mxfp4(x, offsets, codes, scale, bias)
+
     def dequantize(self, t, dtype):
         return ops.dequantize_mx(t["codes"], t["scale"], self.element, dtype)
 
@@ -206,6 +239,11 @@ class Nvfp4(Format):
     def linear(self, x, b, bias):
         return _LINEAR_NVFP4(
             x, b["weight_codes"], b["weight_scale"], b["weight_tensor_scale"], bias
+        )
+
+    def grouped_linear(self, x, offsets, b, bias):
+        return ops.grouped_linear_nvfp4(
+            x, offsets, b["weight_codes"], b["weight_scale"], b["weight_tensor_scale"], bias
         )
 
     def dequantize(self, t, dtype):

@@ -24,27 +24,13 @@ class _Backward(torch.autograd.Function):
         return dx, dbias, None
 
 
-class Linear(torch.nn.Module):
-    """A linear layer whose weight is quantized: plain tensors, in the buffers weight_codes and so on.
+class _QuantizedModule(torch.nn.Module):
+    """Holds the tensors of a quantized weight in buffers, weight_codes and so on, whose names are in _names."""
 
-    x is (*, in_features) in float32, float16 or bfloat16 where the module is, the result
-    (*, out_features) of its dtype. The dtypes of codes and scales do not follow the module's. The weight has no gradient;
-    those of x and bias are as for the dequantized weight.
-    """
-
-    def __init__(self, linear, config):
-        """Quantizes the weight of a torch.nn.Linear."""
-        super().__init__()
-        self.in_features = linear.in_features
-        self.out_features = linear.out_features
-        self.config = config
-        self._format = format_of(config)
-        self._names = []
-        for name, tensor in self._format.quantize(linear.weight.detach().contiguous()).items():
+    def _set_tensors(self, tensors):
+        self._names = list(tensors)
+        for name, tensor in tensors.items():
             self.register_buffer(f"weight_{name}", tensor)
-            self._names.append(name)
-        self.bias = linear.bias
-        self.train(linear.training)
 
     @property
     def scheme(self):
@@ -53,19 +39,6 @@ class Linear(torch.nn.Module):
     def tensors(self):
         """The tensors of the quantized weight by name: codes, scale and what the scheme has beside them."""
         return {name: getattr(self, f"weight_{name}") for name in self._names}
-
-    def dequantize(self, dtype=torch.float32):
-        """The weight's values, (out_features, in_features)."""
-        return self._format.dequantize(self.tensors(), dtype)
-
-    def product(self, x, bias):
-        return self._format.linear(x, self._buffers, bias)
-
-    def forward(self, x):
-        bias = self._parameters.get("bias")
-        if torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad)):
-            return _Backward.apply(x, bias, self)
-        return self._format.linear(x, self._buffers, bias)
 
     def _apply(self, fn, recurse=True):
         """Moves the buffers with the module but keeps their dtypes."""
@@ -81,8 +54,83 @@ class Linear(torch.nn.Module):
             self.bias.data = fn(self.bias.data)
         return self
 
+
+class Linear(_QuantizedModule):
+    """A linear layer whose weight is quantized: plain tensors, in the buffers weight_codes and so on.
+
+    x is (*, in_features) in float32, float16 or bfloat16 where the module is, the result
+    (*, out_features) of its dtype. The dtypes of codes and scales do not follow the module's. The weight has no gradient;
+    those of x and bias are as for the dequantized weight.
+    """
+
+    def __init__(self, linear, config):
+        """Quantizes the weight of a torch.nn.Linear."""
+        super().__init__()
+        self.in_features = linear.in_features
+        self.out_features = linear.out_features
+        self.config = config
+        self._format = format_of(config)
+        self._set_tensors(self._format.quantize(linear.weight.detach().contiguous()))
+        self.bias = linear.bias
+        self.train(linear.training)
+
+    def dequantize(self, dtype=torch.float32):
+        """The weight's values, (out_features, in_features)."""
+        return self._format.dequantize(self.tensors(), dtype)
+
+    def product(self, x, bias):
+        return self._format.linear(x, self._buffers, bias)
+
+    def forward(self, x):
+        bias = self._parameters.get("bias")
+        if torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad)):
+            return _Backward.apply(x, bias, self)
+        return self._format.linear(x, self._buffers, bias)
+
     def extra_repr(self):
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}, scheme={self.scheme}"
+        )
+
+
+class GroupedLinear(_QuantizedModule):
+    """The linear layers of a mixture of experts, with quantized weights. On the CPU, without gradients.
+
+    forward(x, offsets): x (tokens, in_features) sorted by expert, offsets (experts) int32 the end of
+    each expert's rows; returns (tokens, out_features) of x's dtype, 0 behind the last offset.
+    """
+
+    def __init__(self, weight, config, bias=None):
+        """Quantizes weight (experts, out_features, in_features), each expert's by itself; bias (experts, out_features)."""
+        super().__init__()
+        self.experts, self.out_features, self.in_features = weight.shape
+        self.config = config
+        self._format = format_of(config)
+        problem = self._format.why_not(self.out_features, self.in_features)
+        if self._format.grouped_linear is None:
+            problem = f"scheme {self.scheme} has no grouped form"
+        if problem:
+            raise ValueError(f"[lowp.nn.GroupedLinear] the weight cannot be quantized, got {tuple(weight.shape)}: {problem}")
+        experts = [self._format.quantize(expert.contiguous()) for expert in weight.detach()]
+        self._set_tensors({name: torch.stack([e[name] for e in experts]) for name in experts[0]})
+        self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
+
+    def dequantize(self, dtype=torch.float32):
+        """The weights' values, (experts, out_features, in_features)."""
+        tensors = self.tensors()
+        of_expert = ({name: t[i] for name, t in tensors.items()} for i in range(self.experts))
+        return torch.stack([self._format.dequantize(t, dtype) for t in of_expert])
+
+    def forward(self, x, offsets):
+        if torch.is_grad_enabled() and x.requires_grad:
+            raise RuntimeError(
+                "[lowp.nn.GroupedLinear] there is no gradient, got x that requires one, expected torch.no_grad()"
+            )
+        return self._format.grouped_linear(x, offsets, self._buffers, self.bias)
+
+    def extra_repr(self):
+        return (
+            f"experts={self.experts}, in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, scheme={self.scheme}"
         )

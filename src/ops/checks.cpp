@@ -1,6 +1,7 @@
 #include "ops/checks.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "lowp/error.h"
 
@@ -35,10 +36,6 @@ const DTypeName* find(ScalarType dtype) {
   return found == std::end(kNames) ? nullptr : found;
 }
 
-bool equal(Shape got, std::initializer_list<std::int64_t> expected) {
-  return std::equal(got.begin(), got.end(), expected.begin(), expected.end());
-}
-
 [[noreturn]] void fail(const Argument& argument, std::string_view problem, std::string_view got,
                        std::string_view expected) {
   ops::fail(argument.operation, concat({argument.name, problem}), got, expected);
@@ -49,6 +46,22 @@ void check_cpu(const Argument& argument) {
   fail(argument, " is not on the CPU",
        argument.tensor.is_cuda() ? "a CUDA tensor" : "a tensor elsewhere",
        "a CPU tensor, as the other arguments are");
+}
+
+void check_sizes(const Argument& argument, Shape expected) {
+  const Shape got = argument.tensor.sizes();
+  if (std::equal(got.begin(), got.end(), expected.begin(), expected.end())) return;
+  fail(argument, " has the wrong shape", to_string(got), to_string(expected));
+}
+
+void check_dense_sizes(const Argument& argument, ScalarType dtype, Shape shape) {
+  check_cpu(argument);
+  check_dtype(argument, {dtype});
+  check_sizes(argument, shape);
+  if (!argument.tensor.is_contiguous()) {
+    fail(argument, " is not contiguous", concat({"strides ", to_string(argument.tensor.strides())}),
+         "a contiguous tensor");
+  }
 }
 
 // Checks everything but the shape's extent; returns the distance between rows.
@@ -113,20 +126,20 @@ void check_dtype(const Argument& argument, std::initializer_list<ScalarType> exp
 }
 
 void check_shape(const Argument& argument, std::initializer_list<std::int64_t> expected) {
-  if (equal(argument.tensor.sizes(), expected)) return;
-  fail(argument, " has the wrong shape", to_string(argument.tensor.sizes()),
-       to_string(Shape(expected.begin(), expected.size())));
+  check_sizes(argument, Shape(expected.begin(), expected.size()));
 }
 
 void check_dense(const Argument& argument, ScalarType dtype,
                  std::initializer_list<std::int64_t> shape) {
-  check_cpu(argument);
-  check_dtype(argument, {dtype});
-  check_shape(argument, shape);
-  if (!argument.tensor.is_contiguous()) {
-    fail(argument, " is not contiguous", concat({"strides ", to_string(argument.tensor.strides())}),
-         "a contiguous tensor");
-  }
+  check_dense_sizes(argument, dtype, Shape(shape.begin(), shape.size()));
+}
+
+void check_dense(const Argument& argument, ScalarType dtype, std::int64_t experts,
+                 std::initializer_list<std::int64_t> shape) {
+  if (experts == 0) return check_dense(argument, dtype, shape);
+  std::vector<std::int64_t> sizes{experts};
+  sizes.insert(sizes.end(), shape.begin(), shape.end());
+  check_dense_sizes(argument, dtype, Shape(sizes.data(), sizes.size()));
 }
 
 kernels::Matrix check_matrix(const Argument& argument) {

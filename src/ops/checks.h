@@ -41,6 +41,9 @@ void check_shape(const Argument& argument, std::initializer_list<std::int64_t> e
 // A dense operand: on the CPU, contiguous, with this dtype and shape.
 void check_dense(const Argument& argument, ScalarType dtype,
                  std::initializer_list<std::int64_t> shape);
+// The same, of a weight or one of its parameters: with (experts) before the shape unless that is 0.
+void check_dense(const Argument& argument, ScalarType dtype, std::int64_t experts,
+                 std::initializer_list<std::int64_t> shape);
 
 // float32, float16 or bfloat16, (rows, cols), on the CPU, columns side by side; rows may be
 // strided.

@@ -31,7 +31,8 @@ bool has_even_rows(const Tensor& x) {
 }  // namespace
 
 LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t n, std::int64_t k,
-                            const std::optional<Tensor>& bias, const Tensor& out) {
+                            const std::optional<Tensor>& bias, const Tensor& out,
+                            std::int64_t experts) {
   check_activation({operation, "x", x});
   const Shape sizes = x.sizes();
   if (sizes.back() != k) {
@@ -40,6 +41,8 @@ LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t
   }
   const std::int64_t m = rows_of(sizes);
   LinearOperands operands{};
+  operands.operation = operation;
+  operands.experts = experts;
   operands.x_owner = has_even_rows(x) ? x : torch::stable::contiguous(x);
   const Tensor& even = operands.x_owner;
   const std::int64_t x_stride = even.is_contiguous() ? k : even.stride(0);
@@ -48,7 +51,7 @@ LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t
   if (bias) {
     const Argument argument{operation, "bias", *bias};
     check_dtype(argument, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
-    check_dense(argument, bias->scalar_type(), {n});
+    check_dense(argument, bias->scalar_type(), experts, {n});
     operands.bias_owner = bias->scalar_type() == ScalarType::Float
                               ? *bias
                               : torch::stable::to(*bias, ScalarType::Float);
@@ -80,22 +83,25 @@ WeightShape check_weight(const Argument& weight, ScalarType dtype, std::int64_t 
   return {tensor.size(0), tensor.size(1) * values_a_byte};
 }
 
-std::int64_t check_group_size(const Argument& scale, WeightShape weight) {
-  const Tensor& tensor = scale.tensor;
-  if (tensor.dim() != 2 || tensor.size(0) != weight.n || tensor.size(1) == 0 ||
-      weight.k % tensor.size(1) != 0) {
-    fail(scale.operation, concat({scale.name, " has the wrong shape"}), to_string(tensor.sizes()),
-         concat({"(", std::to_string(weight.n), ", groups), groups a divisor of ",
-                 std::to_string(weight.k)}));
+std::int64_t check_group_size(const Argument& scale, WeightShape weight, std::int64_t experts) {
+  const Shape got = scale.tensor.sizes();
+  const std::size_t leading = experts == 0 ? 0 : 1;
+  const bool fits = got.size() == leading + 2 && (leading == 0 || got[0] == experts) &&
+                    got[leading] == weight.n && got.back() > 0 && weight.k % got.back() == 0;
+  if (!fits) {
+    fail(scale.operation, concat({scale.name, " has the wrong shape"}), to_string(got),
+         concat({"(", leading == 0 ? "" : std::to_string(experts) + ", ", std::to_string(weight.n),
+                 ", groups), groups a divisor of ", std::to_string(weight.k)}));
   }
-  return weight.k / tensor.size(1);
+  return weight.k / got.back();
 }
 
 Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
                              const std::optional<Tensor>& weight_zero_point,
-                             const std::optional<Tensor>& weight_zero, WeightShape weight) {
+                             const std::optional<Tensor>& weight_zero, WeightShape weight,
+                             std::int64_t experts) {
   const Argument scale{operation, "weight_scale", weight_scale};
-  const std::int64_t group_size = check_group_size(scale, weight);
+  const std::int64_t group_size = check_group_size(scale, weight, experts);
   if (group_size % 2 != 0) {
     fail(operation, "weight_scale implies an odd group", std::to_string(group_size),
          "an even number of columns a group");
@@ -103,16 +109,16 @@ Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
   check_dtype(scale, {ScalarType::Float, ScalarType::BFloat16});
   const ScalarType dtype = weight_scale.scalar_type();
   const std::int64_t groups = weight.k / group_size;
-  check_dense(scale, dtype, {weight.n, groups});
+  check_dense(scale, dtype, experts, {weight.n, groups});
   if (weight_zero_point && weight_zero) {
     fail(operation, "weight_zero_point and weight_zero exclude each other", "both", "one or none");
   }
   if (weight_zero_point) {
-    check_dense({operation, "weight_zero_point", *weight_zero_point}, ScalarType::Char,
+    check_dense({operation, "weight_zero_point", *weight_zero_point}, ScalarType::Char, experts,
                 {weight.n, groups});
   }
   if (weight_zero) {
-    check_dense({operation, "weight_zero", *weight_zero}, dtype, {weight.n, groups});
+    check_dense({operation, "weight_zero", *weight_zero}, dtype, experts, {weight.n, groups});
   }
   return {
       .scale = weight_scale.const_data_ptr(),
@@ -124,15 +130,16 @@ Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
 }
 
 void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
-                       std::int64_t block) {
+                       std::int64_t block, std::int64_t experts) {
   if (weight.k % block != 0) {
     fail(scale.operation, "the weight's columns are no multiple of the block",
          std::to_string(weight.k), concat({"a multiple of ", std::to_string(block)}));
   }
-  check_dense(scale, dtype, {weight.n, weight.k / block});
+  check_dense(scale, dtype, experts, {weight.n, weight.k / block});
 }
 
-kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight) {
+kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight,
+                                      std::int64_t experts) {
   const bool known = block.size() == 2 &&
                      ((block[0] == -1 && block[1] == -1) || (block[0] == 1 && block[1] == -1) ||
                       (block[0] == 128 && block[1] == 128));
@@ -141,7 +148,7 @@ kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, Weight
          "(-1, -1), (1, -1) or (128, 128)");
   }
   const kernels::Block sizes = check_block(scale.operation, block, weight.n, weight.k);
-  check_dense(scale, ScalarType::Float,
+  check_dense(scale, ScalarType::Float, experts,
               {ceil_div(weight.n, sizes.rows), ceil_div(weight.k, sizes.cols)});
   return sizes;
 }

@@ -15,6 +15,8 @@ namespace lowp::ops {
 //   bias  (N) float32, float16 or bfloat16, or absent
 //   out   (*, N) contiguous, float32, float16 or bfloat16
 struct LinearOperands {
+  const char* operation;
+  std::int64_t experts;        // 0 unless there is a weight an expert; bias is (experts, N) then
   kernels::Matrix x;           // (M, K)
   const float* bias;           // (N), or nullptr
   kernels::MutableMatrix out;  // (M, N)
@@ -24,7 +26,8 @@ struct LinearOperands {
 };
 
 LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t n, std::int64_t k,
-                            const std::optional<Tensor>& bias, const Tensor& out);
+                            const std::optional<Tensor>& bias, const Tensor& out,
+                            std::int64_t experts = 0);
 
 // Rows and columns of a weight: two dimensions, at least one column, on the CPU, contiguous.
 struct WeightShape {
@@ -33,8 +36,9 @@ struct WeightShape {
 };
 WeightShape check_weight(const Argument& weight, ScalarType dtype, std::int64_t values_a_byte = 1);
 
-// The group that a scale of (N, K / group) implies.
-std::int64_t check_group_size(const Argument& scale, WeightShape weight);
+// The group that a scale of (N, K / group) implies. Here and below `experts` is as in
+// LinearOperands: if it is not 0, every shape has it before the others.
+std::int64_t check_group_size(const Argument& scale, WeightShape weight, std::int64_t experts = 0);
 
 // Scales, and integer or float zeros, of int4 groups: weight_scale (N, K / group) float32 or
 // bfloat16, weight_zero_point int8 or weight_zero of the scale's dtype, as the scale.
@@ -47,14 +51,16 @@ struct Int4Weight {
 };
 Int4Weight check_int4_weight(const char* operation, const Tensor& weight_scale,
                              const std::optional<Tensor>& weight_zero_point,
-                             const std::optional<Tensor>& weight_zero, WeightShape weight);
+                             const std::optional<Tensor>& weight_zero, WeightShape weight,
+                             std::int64_t experts = 0);
 
 // A scale of (N, K / block), one byte each, of a weight whose blocks lie along K.
 void check_block_scale(const Argument& scale, ScalarType dtype, WeightShape weight,
-                       std::int64_t block);
+                       std::int64_t block, std::int64_t experts = 0);
 
 // The float32 scale of a float8 weight; `block` is [-1, -1], [1, -1] or [128, 128].
-kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight);
+kernels::Block check_fp8_weight_scale(const Argument& scale, Shape block, WeightShape weight,
+                                      std::int64_t experts = 0);
 
 // Memory for the quantized activations of one call, aligned to a cache line.
 class Workspace {

@@ -1,6 +1,7 @@
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 
 #include "kernels/quantize_mx/quantize_mx.h"
+#include "ops/grouped_linear.h"
 #include "ops/linear.h"
 #include "ops/mx.h"
 #include "ops/torch_pool.h"
@@ -9,6 +10,7 @@ namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::linear_mxfp8";
+constexpr char kGrouped[] = "lowp::grouped_linear_mxfp8";
 constexpr std::int64_t kBlock = 32;
 
 // The activations of one call: codes (M, K) e4m3, scales (M, K / 32) e8m0.
@@ -19,6 +21,18 @@ struct Activations {
   std::uint8_t* codes() const { return memory.at<std::uint8_t>(0); }
   std::uint8_t* scale() const { return memory.at<std::uint8_t>(scale_offset); }
 
+  void quantize(const kernels::Matrix& x, MxScaleMode mode) const {
+    kernels::quantize_mx({
+        .x = x,
+        .block_size = kBlock,
+        .element = DType::kF8E4M3,
+        .mode = mode,
+        .codes = codes(),
+        .scale = scale(),
+        .parallel = torch_pool(),
+    });
+  }
+
   std::int64_t scale_offset;
   Workspace memory;
 };
@@ -26,8 +40,8 @@ struct Activations {
 kernels::LinearMxfp8Args check(const LinearOperands& operands, const Activations& activations,
                                const Tensor& weight, const Tensor& weight_scale) {
   const WeightShape shape{operands.out.cols, operands.x.cols};
-  check_block_scale({kName, "weight_scale", weight_scale}, ScalarType::Float8_e8m0fnu, shape,
-                    kBlock);
+  check_block_scale({operands.operation, "weight_scale", weight_scale}, ScalarType::Float8_e8m0fnu,
+                    shape, kBlock, operands.experts);
   return {
       .x = activations.codes(),
       .x_scale = activations.scale(),
@@ -50,15 +64,7 @@ void linear_mxfp8_out(const Tensor& x, const Tensor& weight, const Tensor& weigh
   const MxScaleMode mode = check_scaling_mode(kName, scaling_mode);
   const Activations activations(operands.x);
   const auto args = check(operands, activations, weight, weight_scale);
-  kernels::quantize_mx({
-      .x = operands.x,
-      .block_size = kBlock,
-      .element = DType::kF8E4M3,
-      .mode = mode,
-      .codes = activations.codes(),
-      .scale = activations.scale(),
-      .parallel = torch_pool(),
-  });
+  activations.quantize(operands.x, mode);
   kernels::linear_mxfp8(args);
 }
 
@@ -82,6 +88,30 @@ std::string linear_mxfp8_implementation(const Tensor& x, const Tensor& weight,
       .name;
 }
 
+void grouped_linear_mxfp8_out(const Tensor& x, const Tensor& offsets, const Tensor& weight,
+                              const Tensor& weight_scale, const std::optional<Tensor>& bias,
+                              std::string_view scaling_mode, const Tensor& out) {
+  const auto [n, k, experts] =
+      check_expert_weight({kGrouped, "weight", weight}, ScalarType::Float8_e4m3fn);
+  const LinearOperands operands = check_linear(kGrouped, x, n, k, bias, out, experts);
+  const kernels::RowGroups groups = check_offsets(operands, offsets);
+  const MxScaleMode mode = check_scaling_mode(kGrouped, scaling_mode);
+  const Activations activations(operands.x);
+  const auto args = check(operands, activations, weight, weight_scale);
+  activations.quantize(operands.x, mode);
+  kernels::grouped_linear(args, groups);
+}
+
+Tensor grouped_linear_mxfp8(const Tensor& x, const Tensor& offsets, const Tensor& weight,
+                            const Tensor& weight_scale, const std::optional<Tensor>& bias,
+                            std::string_view scaling_mode) {
+  const auto [n, k, experts] =
+      check_expert_weight({kGrouped, "weight", weight}, ScalarType::Float8_e4m3fn);
+  const Tensor out = empty_output(kGrouped, x, n);
+  grouped_linear_mxfp8_out(x, offsets, weight, weight_scale, bias, scaling_mode, out);
+  return out;
+}
+
 }  // namespace
 
 // x (*, K), quantized to MXFP8 inside with scaling_mode "floor", "ceil", "even" or "rceil"; weight
@@ -90,12 +120,17 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   define_linear(library, "linear_mxfp8",
                 "Tensor x, Tensor weight, Tensor weight_scale, Tensor? bias=None, "
                 "str scaling_mode='rceil'");
+  define_grouped_linear(
+      library, "grouped_linear_mxfp8",
+      "Tensor weight, Tensor weight_scale, Tensor? bias=None, str scaling_mode='rceil'");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
   library.impl("linear_mxfp8", TORCH_BOX(&linear_mxfp8));
   library.impl("linear_mxfp8.out", TORCH_BOX(&linear_mxfp8_out));
   library.impl("linear_mxfp8.implementation", TORCH_BOX(&linear_mxfp8_implementation));
+  library.impl("grouped_linear_mxfp8", TORCH_BOX(&grouped_linear_mxfp8));
+  library.impl("grouped_linear_mxfp8.out", TORCH_BOX(&grouped_linear_mxfp8_out));
 }
 
 }  // namespace lowp::ops

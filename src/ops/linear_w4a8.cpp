@@ -1,5 +1,6 @@
 #include "kernels/linear_w4a8/linear_w4a8.h"
 
+#include "ops/grouped_linear.h"
 #include "ops/int8_activations.h"
 #include "ops/linear.h"
 #include "ops/torch_pool.h"
@@ -8,6 +9,7 @@ namespace lowp::ops {
 namespace {
 
 constexpr char kName[] = "lowp::linear_w4a8";
+constexpr char kGrouped[] = "lowp::grouped_linear_w4a8";
 constexpr std::int64_t kMaxGroup = 131072;  // its sum, (128 + 127) * 15 a column, fits int32
 
 using OptionalTensor = std::optional<Tensor>;
@@ -19,16 +21,17 @@ kernels::LinearW4A8Args check(const LinearOperands& operands, const Int8Activati
                               const OptionalTensor& weight_zero) {
   const std::int64_t n = operands.out.cols;
   const std::int64_t k = operands.x.cols;
-  const Int4Weight checked =
-      check_int4_weight(kName, weight_scale, weight_zero_point, weight_zero, {n, k});
+  const Int4Weight checked = check_int4_weight(operands.operation, weight_scale, weight_zero_point,
+                                               weight_zero, {n, k}, operands.experts);
   if (checked.group_size > kMaxGroup) {
-    fail(kName, "weight_scale implies too long a group", std::to_string(checked.group_size),
-         concat({"at most ", std::to_string(kMaxGroup)}));
+    fail(operands.operation, "weight_scale implies too long a group",
+         std::to_string(checked.group_size), concat({"at most ", std::to_string(kMaxGroup)}));
   }
   if (weight_row_sums) {
-    check_dense({kName, "weight_row_sums", *weight_row_sums}, ScalarType::Float, {n});
+    check_dense({operands.operation, "weight_row_sums", *weight_row_sums}, ScalarType::Float,
+                operands.experts, {n});
   } else if (activations.asymmetric()) {
-    fail(kName, "weight_row_sums are missing", "none",
+    fail(operands.operation, "weight_row_sums are missing", "none",
          "float32 of (N) with asymmetric activations");
   }
   return {
@@ -93,6 +96,36 @@ std::string linear_w4a8_implementation(const Tensor& x, const Tensor& weight,
       .name;
 }
 
+void grouped_linear_w4a8_out(const Tensor& x, const Tensor& offsets, const Tensor& weight,
+                             const Tensor& weight_scale, const OptionalTensor& weight_row_sums,
+                             const OptionalTensor& weight_zero_point,
+                             const OptionalTensor& weight_zero, const OptionalTensor& bias,
+                             std::string_view activation_mapping, const Tensor& out) {
+  const auto [n, k, experts] =
+      check_expert_weight({kGrouped, "weight", weight}, ScalarType::Byte, 2);
+  const LinearOperands operands = check_linear(kGrouped, x, n, k, bias, out, experts);
+  const kernels::RowGroups groups = check_offsets(operands, offsets);
+  const Int8Activations activations(operands.x.rows, k,
+                                    check_asymmetric_activations(kGrouped, activation_mapping));
+  const auto args = check(operands, activations, weight, weight_scale, weight_row_sums,
+                          weight_zero_point, weight_zero);
+  activations.quantize(operands.x);
+  kernels::grouped_linear(args, groups);
+}
+
+Tensor grouped_linear_w4a8(const Tensor& x, const Tensor& offsets, const Tensor& weight,
+                           const Tensor& weight_scale, const OptionalTensor& weight_row_sums,
+                           const OptionalTensor& weight_zero_point,
+                           const OptionalTensor& weight_zero, const OptionalTensor& bias,
+                           std::string_view activation_mapping) {
+  const auto [n, k, experts] =
+      check_expert_weight({kGrouped, "weight", weight}, ScalarType::Byte, 2);
+  const Tensor out = empty_output(kGrouped, x, n);
+  grouped_linear_w4a8_out(x, offsets, weight, weight_scale, weight_row_sums, weight_zero_point,
+                          weight_zero, bias, activation_mapping, out);
+  return out;
+}
+
 }  // namespace
 
 // x (*, K), quantized to int8 per token inside; weight (N, K / 2) uint8, two's-complement nibbles,
@@ -105,12 +138,18 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
                 "Tensor x, Tensor weight, Tensor weight_scale, Tensor? weight_row_sums=None, "
                 "Tensor? weight_zero_point=None, Tensor? weight_zero=None, Tensor? bias=None, "
                 "str activation_mapping='symmetric'");
+  define_grouped_linear(library, "grouped_linear_w4a8",
+                        "Tensor weight, Tensor weight_scale, Tensor? weight_row_sums=None, Tensor? "
+                        "weight_zero_point=None, Tensor? weight_zero=None, Tensor? bias=None, str "
+                        "activation_mapping='symmetric'");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lowp, CPU, library) {
   library.impl("linear_w4a8", TORCH_BOX(&linear_w4a8));
   library.impl("linear_w4a8.out", TORCH_BOX(&linear_w4a8_out));
   library.impl("linear_w4a8.implementation", TORCH_BOX(&linear_w4a8_implementation));
+  library.impl("grouped_linear_w4a8", TORCH_BOX(&grouped_linear_w4a8));
+  library.impl("grouped_linear_w4a8.out", TORCH_BOX(&grouped_linear_w4a8_out));
 }
 
 }  // namespace lowp::ops

@@ -68,6 +68,9 @@ class TestMatrix {
       std::memcpy(&value, static_cast<const std::uint8_t*>(data()) + 4 * at, 4);
       return value;
     }
+    if (dtype_ == DType::kI8) {
+      return static_cast<const std::int8_t*>(data())[at];
+    }
     std::uint16_t code;
     std::memcpy(&code, static_cast<const std::uint8_t*>(data()) + 2 * at, 2);
     return dtype_ == DType::kBF16 ? Bf16::to_float(code) : Fp16::to_float(code);

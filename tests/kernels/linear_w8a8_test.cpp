@@ -1,5 +1,7 @@
 #include "kernels/linear_w8a8/linear_w8a8.h"
 
+#include <algorithm>
+
 #include "linear_testing.h"
 
 namespace lowp::kernels {
@@ -114,6 +116,56 @@ TEST_P(LinearW8A8, IsTheFormulaBitForBit) {
         if (HasFatalFailure()) return;
       }
     }
+  }
+}
+
+// The activation function of what the formula gives, then rounded: to float formats, and to int8
+// codes within what a result's error moves them.
+TEST_P(LinearW8A8, EpilogueFollowsTheFormula) {
+  using enum Activation;
+  for (const Shape shape : {Shape{1, 33, 64}, Shape{3, 100, 40}, Shape{9, 50, 97}}) {
+    for (const Activation activation : {kNone, kRelu, kGelu, kGeluTanh, kSilu}) {
+      for (const DType out : {DType::kF32, DType::kBF16, DType::kI8}) {
+        Problem problem(shape, {.out = out, .padding = 5}, true);
+        const float reciprocal_scale = out == DType::kI8 ? 40.0F : 1.0F;
+        LinearW8A8Args args = problem.args();
+        args.epilogue = {activation, reciprocal_scale};
+        if (GetParam().refuse(args) != nullptr) continue;
+        GetParam().run(args);
+        for (std::int64_t m = 0; m < shape.m; ++m) {
+          for (std::int64_t n = 0; n < shape.n; ++n) {
+            const double value = problem.expected(m, n);
+            const double result = activate(activation, value);
+            const double error = activation == kNone || activation == kRelu
+                                     ? 0.0
+                                     : 1e-6 * (std::fabs(value) + std::fabs(result));
+            const double got = problem.operands.out.get(m, n);
+            if (out == DType::kI8) {
+              const auto code = [&](double x) {
+                return std::clamp(std::nearbyint(x * reciprocal_scale), -128.0, 127.0);
+              };
+              ASSERT_LE(code(result - error), got) << value;
+              ASSERT_GE(code(result + error), got) << value;
+            } else {
+              ASSERT_LE(std::fabs(got - result), error + half_ulp(out, std::fabs(result) + error))
+                  << value;
+            }
+          }
+        }
+        ASSERT_TRUE(problem.operands.out.padding_is_intact());
+      }
+    }
+  }
+}
+
+TEST_P(LinearW8A8, NanIsCodeZero) {
+  Problem problem({9, 20, 64}, {.out = DType::kI8}, false);
+  problem.x_scale[1] = std::numeric_limits<float>::quiet_NaN();
+  problem.x_scale[2] = std::numeric_limits<float>::infinity();
+  ASSERT_TRUE(run_problem(GetParam(), problem));
+  for (std::int64_t n = 0; n < 20; ++n) {
+    EXPECT_EQ(problem.operands.out.get(1, n), 0);
+    EXPECT_EQ(std::fabs(problem.operands.out.get(2, n) + 0.5F), 127.5F);
   }
 }
 

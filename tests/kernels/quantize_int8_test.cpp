@@ -1,5 +1,6 @@
 #include "kernels/quantize_int8/quantize_int8.h"
 
+#include "formats/affine.h"
 #include "quantize_testing.h"
 
 namespace lowp::kernels {
@@ -12,6 +13,9 @@ struct Options {
   Mapping mapping = Mapping::kSymmetric;
   DType scale_dtype = DType::kF32;
   float epsilon = 0x1p-23F;
+  const float* column_scale = nullptr;
+  const float* static_scale = nullptr;
+  const std::int8_t* static_zero_point = nullptr;
 };
 
 struct Quantized {
@@ -27,10 +31,10 @@ Quantized run(const Implementation<Args>& implementation, const TestMatrix& x,
   const std::int64_t blocks = (view.rows / block.rows) * (view.cols / block.cols);
   Quantized out{Output<std::int8_t>(view.rows * view.cols), Output<float>(blocks),
                 Output<std::int8_t>(blocks)};
-  implementation.run({view, block, options.mapping, options.scale_dtype, options.epsilon,
-                      out.codes.data(), out.scale.data(),
-                      options.mapping == Mapping::kAsymmetric ? out.zero_point.data() : nullptr,
-                      parallel});
+  implementation.run(
+      {view, block, options.mapping, options.scale_dtype, options.epsilon, out.codes.data(),
+       out.scale.data(), options.mapping == Mapping::kAsymmetric ? out.zero_point.data() : nullptr,
+       parallel, options.column_scale, options.static_scale, options.static_zero_point});
   return out;
 }
 
@@ -81,6 +85,63 @@ TEST_P(QuantizeInt8, ScalesWithoutAReciprocalEqualReference) {
     for_each_matrix(3, 100, [&](const TestMatrix& x, const std::string& what) {
       for (const DType scale_dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
         expect_reference(x, {{1, 100}, Mapping::kSymmetric, scale_dtype, epsilon}, what);
+      }
+    });
+  }
+}
+
+// The product with the factors, rounded to fp32, is what is quantized.
+TEST_P(QuantizeInt8, ColumnScaleIsAProductBefore) {
+  for (const std::int64_t cols : {1, 15, 33, 64, 200}) {
+    std::vector<float> factors = special_scales(static_cast<std::size_t>(cols));
+    for (const bool ordinary : {true, false}) {
+      for (float& factor : factors) {
+        if (ordinary && !(factor > 0 && factor < 100)) factor = 0.25F;
+      }
+      if (!ordinary) factors = special_scales(factors.size());
+      for_each_matrix(6, cols, [&](const TestMatrix& x, const std::string& what) {
+        TestMatrix product(DType::kF32, 6, cols);
+        for (std::int64_t i = 0; i < 6 * cols; ++i) {
+          const std::int64_t col = i % cols;
+          product.set(i / cols, col, x.at(i / cols, col) * factors[static_cast<std::size_t>(col)]);
+        }
+        for (const Block block : {Block{1, cols}, Block{6, cols}}) {
+          for (const Mapping mapping : {Mapping::kSymmetric, Mapping::kAsymmetric}) {
+            Options options{block, mapping};
+            const Quantized expected =
+                run(quantize_int8_implementations().back(), product, options);
+            options.column_scale = factors.data();
+            const Quantized got = run(GetParam(), x, options, three_threads());
+            EXPECT_EQ(first_difference(got.scale, expected.scale), -1) << what;
+            EXPECT_EQ(first_difference(got.zero_point, expected.zero_point), -1) << what;
+            EXPECT_EQ(first_difference(got.codes, expected.codes), -1) << what;
+          }
+        }
+      });
+    }
+  }
+}
+
+// Whatever x holds: codes of the given scale, saturated, in every row.
+TEST_P(QuantizeInt8, StaticScaleIsKept) {
+  const float scale = 0.03F;
+  const std::int8_t zero_point = -17;
+  for (const bool asymmetric : {false, true}) {
+    for_each_matrix(5, 77, [&](const TestMatrix& x, const std::string& what) {
+      Options options{{1, 77}, asymmetric ? Mapping::kAsymmetric : Mapping::kSymmetric};
+      options.static_scale = &scale;
+      if (asymmetric) options.static_zero_point = &zero_point;
+      const Quantized got = run(GetParam(), x, options, three_threads());
+      const int zero = asymmetric ? zero_point : 0;
+      for (std::int64_t row = 0; row < 5; ++row) {
+        EXPECT_EQ(got.scale[row], scale);
+        if (asymmetric) {
+          EXPECT_EQ(got.zero_point[row], zero_point);
+        }
+        for (std::int64_t col = 0; col < 77; ++col) {
+          const int code = affine_quantize(x.at(row, col), affine_reciprocal(scale), zero, kInt8);
+          ASSERT_EQ(got.codes[row * 77 + col], code) << what << " " << x.at(row, col);
+        }
       }
     });
   }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/gated_activation/implementations.h"
-#include "kernels/runtime/exp_inl.h"
+#include "kernels/runtime/activation_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -11,15 +11,7 @@ constexpr std::int64_t kGrainElements = 8192;
 
 template <GateActivation kActivation>
 Floats activate(Floats x) {
-  Floats slope = x;
-  if constexpr (kActivation == GateActivation::kGeluTanh) {
-    const Floats square = multiply(x, x);
-    const Floats cubic = multiply_add(square, broadcast(kGeluCubic), broadcast(1.0F));
-    slope = multiply(multiply(x, cubic), broadcast(kGeluSlope));
-  }
-  const Floats one = broadcast(1.0F);
-  const Floats minus = subtract(broadcast(0.0F), slope);
-  return divide(x, add(one, exp_lanes(minus)));
+  return kActivation == GateActivation::kSilu ? silu_lanes(x) : gelu_tanh_lanes(x);
 }
 
 template <GateActivation kActivation>

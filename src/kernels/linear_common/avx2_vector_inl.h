@@ -166,5 +166,15 @@ inline void store_lanes(const MutableMatrix& matrix, std::int64_t row, std::int6
   std::memcpy(to, &codes, 2 * static_cast<std::size_t>(lanes.count));
 }
 
+// Rounded to int8, saturated; NaN becomes 0.
+inline void store_codes(std::int8_t* to, Lanes lanes, Floats values) {
+  const Floats numbers = _mm256_and_ps(values, _mm256_cmp_ps(values, values, _CMP_ORD_Q));
+  const Ints ints = _mm256_cvtps_epi32(min(broadcast(127.0F), max(broadcast(-128.0F), numbers)));
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
+  const __m128i codes = _mm_packs_epi16(words, words);
+  std::memcpy(to, &codes, static_cast<std::size_t>(lanes.count));
+}
+
 }  // namespace
 }  // namespace lowp::kernels

@@ -117,5 +117,13 @@ inline void store_lanes(const MutableMatrix& matrix, std::int64_t row, std::int6
   _mm256_mask_storeu_epi16(static_cast<std::uint16_t*>(matrix.data) + at, mask, codes);
 }
 
+// Rounded to int8, saturated; NaN becomes 0.
+inline void store_codes(std::int8_t* to, Lanes mask, Floats values) {
+  const Floats numbers =
+      _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(values, values, _CMP_ORD_Q), values);
+  const Ints ints = _mm512_cvtps_epi32(min(broadcast(127.0F), max(broadcast(-128.0F), numbers)));
+  _mm512_mask_cvtepi32_storeu_epi8(to, mask, ints);
+}
+
 }  // namespace
 }  // namespace lowp::kernels

@@ -2,9 +2,22 @@
 #pragma once
 
 #include "kernels/linear_common/job.h"
+#include "kernels/runtime/activation_inl.h"
 
 namespace lowp::kernels {
 namespace {
+
+inline void store_results(const LinearJob& job, std::int64_t m, std::int64_t n, Lanes lanes,
+                          Floats value) {
+  const Epilogue& epilogue = job.epilogue;
+  if (epilogue.activation != Activation::kNone) value = activate_lanes(epilogue.activation, value);
+  if (job.out.dtype == DType::kI8) {
+    auto* to = static_cast<std::int8_t*>(job.out.data) + m * job.out.stride + n;
+    store_codes(to, lanes, multiply(value, broadcast(epilogue.reciprocal_scale)));
+  } else {
+    store_lanes(job.out, m, n, lanes, value);
+  }
+}
 
 // out[m, n + i] = sums[i] * row_scale * column_scale + bias for i below `count`; sums: fp32 or
 // int32, readable up to the next multiple of kLanes.
@@ -31,7 +44,7 @@ void finish_row(const LinearJob& job, std::int64_t m, std::int64_t n, std::int64
                                   : load_floats(job.column_scale + n + i, lanes));
     }
     if (job.bias != nullptr) value = add(value, load_floats(job.bias + n + i, lanes));
-    store_lanes(job.out, m, n + i, lanes, value);
+    store_results(job, m, n + i, lanes, value);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/linear_common/epilogue.h"
 #include "kernels/runtime/matrix.h"
 #include "kernels/runtime/parallel.h"
 
@@ -46,6 +47,7 @@ struct LinearJob {
   const float* column_scale;  // or nullptr
   std::int64_t column_scale_stride;
   const float* bias;  // (N), or nullptr
+  Epilogue epilogue;
   MutableMatrix out;  // (M, N)
   const ParallelFor* parallel;
 

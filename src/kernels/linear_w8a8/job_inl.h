@@ -18,6 +18,7 @@ inline LinearJob job_of(const LinearW8A8Args& args, std::int32_t x_offset) {
   job.column_scale = args.weight_scale;
   job.column_scale_stride = 1;
   job.bias = args.bias;
+  job.epilogue = args.epilogue;
   job.out = args.out;
   job.parallel = args.parallel;
   job.row_sums = args.weight_row_sums;

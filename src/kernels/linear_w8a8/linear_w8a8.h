@@ -4,6 +4,7 @@
 #include <span>
 
 #include "formats/mapping.h"
+#include "kernels/linear_common/epilogue.h"
 #include "kernels/runtime/dispatch.h"
 #include "kernels/runtime/matrix.h"
 #include "kernels/runtime/parallel.h"
@@ -11,7 +12,8 @@
 namespace lowp::kernels {
 
 // int8 activations and weights (numerics 9): the int32 sum is exact;
-// out = (sum_k (xq - zx)(wq)) * x_scale[m] * weight_scale[n] + bias, fp32, rounded once.
+// out = (sum_k (xq - zx)(wq)) * x_scale[m] * weight_scale[n] + bias, fp32, through the epilogue,
+// rounded once.
 struct LinearW8A8Args {
   const std::int8_t* x;             // (M, K), contiguous
   const float* x_scale;             // (M)
@@ -23,8 +25,9 @@ struct LinearW8A8Args {
   const float* weight_scale;            // (N)
   const std::int32_t* weight_row_sums;  // (N), sum_k weight[n,k]
   const float* bias;                    // (N), or nullptr
-  MutableMatrix out;                    // (M, N)
+  MutableMatrix out;                    // (M, N); kI8 too
   const ParallelFor* parallel;
+  Epilogue epilogue = {};
 };
 
 void linear_w8a8(const LinearW8A8Args& args);

@@ -11,8 +11,9 @@
 namespace lowp::kernels {
 
 // Affine int8 with one scale a block (numerics 3.1 to 3.3): codes in [-128, 127],
-// x ~ (codes - zero_point) * scale. A block with NaN has scale NaN and codes of zero_point (0
-// without one). An empty matrix writes nothing.
+// x ~ (codes - zero_point) * scale. With column_scale, x is what its product with that is, in fp32.
+// With static_scale no block has parameters of its own. A block with NaN has scale NaN and codes of
+// zero_point (0 without one). An empty matrix writes nothing.
 struct QuantizeInt8Args {
   Matrix x;                 // (rows, cols)
   Block block;              // per row, per tensor or per group
@@ -23,6 +24,10 @@ struct QuantizeInt8Args {
   float* scale;             // (rows / block.rows, cols / block.cols), values of scale_dtype
   std::int8_t* zero_point;  // as scale; nullptr if symmetric
   const ParallelFor* parallel;
+  // On the CPU alone.
+  const float* column_scale = nullptr;             // (cols): factors of the columns of x
+  const float* static_scale = nullptr;             // (1): the scale of every block
+  const std::int8_t* static_zero_point = nullptr;  // (1): with zero_point and static_scale
 };
 
 void quantize_int8(const QuantizeInt8Args& args);

@@ -114,6 +114,7 @@ struct WithParts : Whole {
 struct WholeF32 {
   using Type = float;
   static Pair load(const float* x) { return {_mm256_loadu_ps(x), _mm256_loadu_ps(x + kLanes)}; }
+  static Pair order(Pair x) { return x; }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
   static void store(float* out, Pair x) {
     _mm256_storeu_ps(out, x.a);
@@ -131,6 +132,7 @@ inline void store_128(void* p, __m128i x) { _mm_storeu_si128(static_cast<__m128i
 struct WholeF16 {
   using Type = std::uint16_t;
   static Pair load(const std::uint16_t* x) { return widen(load_256(x)); }
+  static Pair order(Pair x) { return x; }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
   static void store(std::uint16_t* out, Pair x) {
     store_128(out, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
@@ -147,6 +149,13 @@ using F16 = WithParts<WholeF16>;
 struct WholeBF16 {
   using Type = std::uint16_t;
   static Pair load(const std::uint16_t* x) { return widen(load_256(x)); }
+  static Pair order(Pair x) {
+    const auto in_order = [](Floats values) {
+      return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(values), 0xD8));
+    };
+    return {in_order(_mm256_shuffle_ps(x.a, x.b, 0x88)),
+            in_order(_mm256_shuffle_ps(x.a, x.b, 0xDD))};
+  }
   static Int16s join(Ints a, Ints b) {
     return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xAA);
   }

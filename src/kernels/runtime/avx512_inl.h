@@ -99,6 +99,7 @@ struct F32 {
     return {_mm512_maskz_loadu_ps(low_half(mask), x),
             _mm512_maskz_loadu_ps(high_half(mask), x + kLanes)};
   }
+  static Pair order(Pair x) { return x; }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
   static Pair spread16(const float* x) { return {broadcast(x[0]), broadcast(x[1])}; }
   static void store(float* out, Pair x) {
@@ -118,6 +119,7 @@ struct F16 {
   static Pair load(const std::uint16_t* x, std::int64_t count) {
     return widen(_mm512_maskz_loadu_epi16(first(count), x));
   }
+  static Pair order(Pair x) { return x; }
   static Int16s join(Ints a, Ints b) { return join_in_order(a, b); }
   static Pair spread16(const float* x) { return {broadcast(x[0]), broadcast(x[1])}; }
   static void store(std::uint16_t* out, Pair x) { _mm512_storeu_si512(out, narrow(x)); }
@@ -141,6 +143,11 @@ struct BF16 {
   static Pair load(const std::uint16_t* x) { return widen(_mm512_loadu_si512(x)); }
   static Pair load(const std::uint16_t* x, std::int64_t count) {
     return widen(_mm512_maskz_loadu_epi16(first(count), x));
+  }
+  static Pair order(Pair x) {
+    const Ints even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return {_mm512_permutex2var_ps(x.a, even, x.b),
+            _mm512_permutex2var_ps(x.a, add(even, broadcast(1)), x.b)};
   }
   static Int16s join(Ints a, Ints b) {
     return _mm512_mask_blend_epi16(0xAAAAAAAA, a, _mm512_slli_epi32(b, 16));

@@ -16,6 +16,8 @@ void store_element(const MutableMatrix& out, std::int64_t row, std::int64_t col,
   const std::int64_t i = row * out.stride + col;
   if (out.dtype == DType::kF32) {
     static_cast<float*>(out.data)[i] = value;
+  } else if (out.dtype == DType::kI8) {
+    static_cast<std::int8_t*>(out.data)[i] = static_cast<std::int8_t>(value);
   } else {
     static_cast<std::uint16_t*>(out.data)[i] =
         out.dtype == DType::kBF16 ? Bf16::from_float(value) : Fp16::from_float(value);

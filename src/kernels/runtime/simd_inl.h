@@ -5,7 +5,8 @@
 // The vectors: Floats and Ints hold kLanes numbers of 32 bits, Int16s holds kStep = 2 * kLanes of
 // 16 bits in the order of memory. F32, F16 and BF16 load kStep elements as a Pair of Floats in a
 // lane order of their own, which join undoes while narrowing to Int16s; store takes the Pair in
-// order. `count` less than kStep loads or stores that many; the other lanes are 0, or `otherwise`.
+// order, which `order` turns into theirs. `count` less than kStep loads or stores that many; the
+// other lanes are 0, or `otherwise`.
 #pragma once
 
 #include "formats/dtype.h"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,8 +27,18 @@ enum class MappingType : std::uint8_t {
 // How the power-of-two scale of an MX block follows from its largest element.
 enum class ScaleCalculationMode : std::uint8_t { kFloor, kCeil, kEven, kRceil };
 
-// int8 weights; activations to int8 per token at run time. Scheme W8A8.
+// int8 weights; activations to int8 at run time, per token or all alike. Scheme W8A8.
 struct Int8DynamicActivationInt8WeightConfig {
+  std::variant<PerRow, PerTensor> granularity = PerRow{};  // of the weight
+  MappingType act_mapping_type = MappingType::kSymmetric;  // or kAsymmetric
+  std::variant<PerRow, PerTensor> act_granularity = PerRow{};
+};
+
+// int8 weights; activations to int8 with a scale known before: given here, or by calibration
+// (SmoothQuantConfig). Scheme W8A8.
+struct Int8StaticActivationInt8WeightConfig {
+  std::optional<float> act_quant_scale = std::nullopt;
+  std::int8_t act_quant_zero_point = 0;                    // with kAsymmetric
   std::variant<PerRow, PerTensor> granularity = PerRow{};  // of the weight
   MappingType act_mapping_type = MappingType::kSymmetric;  // or kAsymmetric
 };
@@ -85,7 +96,17 @@ using Config =
     std::variant<Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, Int4WeightOnlyConfig,
                  Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig,
                  MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig,
-                 Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig>;
+                 Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig,
+                 Int8StaticActivationInt8WeightConfig>;
+
+// Moves outliers of the activations into the weight before both become int8 (arXiv 2211.10438):
+// column j of x is divided, and that of the weight multiplied, by
+// max|x_j|^alpha / max|w_j|^(1 - alpha); without alpha neither is.
+struct SmoothQuantConfig {
+  std::variant<Int8DynamicActivationInt8WeightConfig, Int8StaticActivationInt8WeightConfig>
+      base_config = Int8DynamicActivationInt8WeightConfig{};
+  std::optional<double> alpha = 0.5;
+};
 
 // The config of a scheme's name ("W4A16", "FP8_DYNAMIC", as the command takes them). group_size 0:
 // the scheme's own. Throws lowp::Error for an unknown name, and for a group size that the scheme

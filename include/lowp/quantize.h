@@ -55,6 +55,11 @@ Report quantize_(torch::nn::Module& module, const Config& config, const Filter& 
 // Throws lowp::Error, before anything is changed, for a name or pattern that fits no layer.
 Report quantize_(torch::nn::Module& module, const FqnToConfig& configs);
 
+// Observes what the layers are given while `calibrate` runs the module on a few batches, then
+// quantizes each by that. A layer that none of them reached is skipped.
+Report quantize_(torch::nn::Module& module, const SmoothQuantConfig& config,
+                 const std::function<void()>& calibrate, const Filter& filter = {});
+
 template <class Module, class... Args>
 Report quantize_(const torch::nn::ModuleHolder<Module>& module, const Args&... args) {
   return quantize_(static_cast<torch::nn::Module&>(*module.ptr()), args...);

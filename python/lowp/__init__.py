@@ -12,6 +12,7 @@ from .configs import (
     Int4WeightOnlyConfig,
     Int8DynamicActivationInt4WeightConfig,
     Int8DynamicActivationInt8WeightConfig,
+    Int8StaticActivationInt8WeightConfig,
     Int8WeightOnlyConfig,
     MappingType,
     MXDynamicActivationMXWeightConfig,
@@ -22,6 +23,7 @@ from .configs import (
     PerRow,
     PerTensor,
     ScaleCalculationMode,
+    SmoothQuantConfig,
 )
 from .quantize import LayerReport, quantize_
 
@@ -35,6 +37,7 @@ __all__ = [
     "Int4WeightOnlyConfig",
     "Int8DynamicActivationInt4WeightConfig",
     "Int8DynamicActivationInt8WeightConfig",
+    "Int8StaticActivationInt8WeightConfig",
     "Int8WeightOnlyConfig",
     "LayerReport",
     "MXDynamicActivationMXWeightConfig",
@@ -46,6 +49,7 @@ __all__ = [
     "PerRow",
     "PerTensor",
     "ScaleCalculationMode",
+    "SmoothQuantConfig",
     "nn",
     "quantize_",
 ]

@@ -16,6 +16,13 @@ def _linear(x, weight, *_args, **_kwargs):
     return x.new_empty((*x.shape[:-1], weight.shape[0]))
 
 
+def _linear_w8a8(x, weight, *args, out_scale=None, **_kwargs):
+    if out_scale is None and len(args) > 9:
+        out_scale = args[9]
+    dtype = torch.float32 if x.dtype == torch.int8 else x.dtype
+    return x.new_empty((*x.shape[:-1], weight.shape[0]), dtype=dtype if out_scale is None else torch.int8)
+
+
 def _grouped_linear(x, offsets, weight, *_args, **_kwargs):
     return x.new_empty((x.shape[0], weight.shape[1]))
 
@@ -171,6 +178,7 @@ _GROUPED_LINEARS = (
 
 _FAKES = {
     **{f"linear_{name}": _linear for name in _LINEARS},
+    "linear_w8a8": _linear_w8a8,
     **{f"grouped_linear_{name}": _grouped_linear for name in _GROUPED_LINEARS},
     "quantize_int8": _quantize_int8,
     "quantize_int4": _quantize_int4,

@@ -41,6 +41,11 @@ class Format:
 
     scheme: str
     group_size = 0
+    takes_smoothing = False
+
+    def activation_tensors(self):
+        """What the module holds beside the weight: scales of activations that are known before."""
+        return {}
 
     def why_not(self, out_features, in_features):
         """Why a weight of this shape does not fit; empty if it does."""
@@ -56,27 +61,51 @@ class Format:
 
 class Int8(Format):
     def __init__(self, config):
+        self.static = isinstance(config, c.Int8StaticActivationInt8WeightConfig)
         self.dynamic = isinstance(config, c.Int8DynamicActivationInt8WeightConfig)
-        self.scheme = "W8A8" if self.dynamic else "W8A16"
+        self.scheme = "W8A8" if self.dynamic or self.static else "W8A16"
         self.block = _WEIGHT_BLOCKS.get(type(config.granularity))
         if isinstance(config.granularity, c.PerGroup):
             self.group_size = config.granularity.group_size
             self.block = [1, self.group_size]
-        self.mapping = config.act_mapping_type.value if self.dynamic else ""
+        if self.scheme == "W8A8":
+            self.takes_smoothing = True
+            self.mapping = config.act_mapping_type.value
+            self.per_tensor = self.dynamic and isinstance(config.act_granularity, c.PerTensor)
+        if self.static:
+            self.scale, self.zero_point = config.act_quant_scale, config.act_quant_zero_point
+            if self.scale is None:
+                raise ValueError(
+                    "[lowp.quantize_] act_quant_scale is missing, got None, expected a number or a "
+                    "SmoothQuantConfig around the config"
+                )
+        if self.static or (self.dynamic and self.per_tensor):
+            self.grouped_linear = None
+
+    def activation_tensors(self):
+        if not self.static:
+            return {}
+        tensors = {"scale": torch.tensor([self.scale], dtype=torch.float32)}
+        if self.mapping == "asymmetric":
+            tensors["zero_point"] = torch.tensor([self.zero_point], dtype=torch.int8)
+        return tensors
 
     def quantize(self, weight):
         codes, scale, _ = ops.quantize_int8(weight, self.block, scale_dtype=weight.dtype)
         if self.block == [-1, -1]:  # the product wants one a row
             scale = scale.expand(weight.shape[0], 1).contiguous()
         tensors = {"codes": codes, "scale": scale}
-        if self.dynamic:
+        if self.scheme == "W8A8":
             tensors["row_sums"] = codes.sum(1, dtype=torch.int32)
         return tensors
 
     def linear(self, x, b, bias):
         codes, scale = b["weight_codes"], b["weight_scale"]
-        if self.dynamic:
-            return _LINEAR_W8A8(x, codes, scale, b["weight_row_sums"], bias, self.mapping)
+        if self.scheme == "W8A8":
+            return _LINEAR_W8A8(
+                x, codes, scale, b["weight_row_sums"], bias, self.mapping, self.per_tensor,
+                b.get("activation_scale"), b.get("activation_zero_point"), b.get("activation_pre_scale"),
+            )  # fmt: skip
         return _LINEAR_W8A16(x, codes, scale, bias)
 
     def grouped_linear(self, x, offsets, b, bias):
@@ -257,6 +286,7 @@ def format_of(config):
 
 for _config, _format in {
     c.Int8DynamicActivationInt8WeightConfig: Int8,
+    c.Int8StaticActivationInt8WeightConfig: Int8,
     c.Int8WeightOnlyConfig: Int8,
     c.Int4WeightOnlyConfig: Int4,
     c.Int8DynamicActivationInt4WeightConfig: Int4Int8,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from typing import Union
+from typing import Optional, Union
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,35 @@ class ScaleCalculationMode(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Int8DynamicActivationInt8WeightConfig:
-    """int8 weights; activations to int8 per token at run time. Scheme W8A8."""
+    """int8 weights; activations to int8 at run time, per token or all alike. Scheme W8A8."""
 
-    granularity: Union[PerRow, PerTensor] = PerRow()
+    granularity: Union[PerRow, PerTensor] = PerRow()  # of the weight
     act_mapping_type: MappingType = MappingType.SYMMETRIC
+    act_granularity: Union[PerRow, PerTensor] = PerRow()
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8StaticActivationInt8WeightConfig:
+    """int8 weights; activations to int8 with a scale known before: given here, or by calibration. Scheme W8A8."""
+
+    act_quant_scale: Optional[float] = None
+    act_quant_zero_point: int = 0  # with ASYMMETRIC
+    granularity: Union[PerRow, PerTensor] = PerRow()  # of the weight
+    act_mapping_type: MappingType = MappingType.SYMMETRIC
+
+
+@dataclasses.dataclass(frozen=True)
+class SmoothQuantConfig:
+    """Moves outliers of the activations into the weight before both become int8 (arXiv 2211.10438).
+
+    Column j of x is divided, and that of the weight multiplied, by max|x_j|^alpha / max|w_j|^(1 - alpha);
+    with alpha None neither is. quantize_ takes it with `calibrate`.
+    """
+
+    base_config: Union[Int8DynamicActivationInt8WeightConfig, Int8StaticActivationInt8WeightConfig] = (
+        Int8DynamicActivationInt8WeightConfig()
+    )
+    alpha: Optional[float] = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

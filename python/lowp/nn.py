@@ -25,12 +25,14 @@ class _Backward(torch.autograd.Function):
 
 
 class _QuantizedModule(torch.nn.Module):
-    """Holds the tensors of a quantized weight in buffers, weight_codes and so on, whose names are in _names."""
+    """Holds tensors in buffers: weight_codes and so on, and activation_scale and so on."""
 
-    def _set_tensors(self, tensors):
+    def _set_tensors(self, tensors, activation_tensors):
         self._names = list(tensors)
         for name, tensor in tensors.items():
             self.register_buffer(f"weight_{name}", tensor)
+        for name, tensor in activation_tensors.items():
+            self.register_buffer(f"activation_{name}", tensor.to(tensors["codes"].device))
 
     @property
     def scheme(self):
@@ -47,9 +49,8 @@ class _QuantizedModule(torch.nn.Module):
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
 
-        for name in self._names:
-            buffer = f"weight_{name}"
-            setattr(self, buffer, keep_dtype(getattr(self, buffer)))
+        for name, buffer in self._buffers.items():
+            setattr(self, name, keep_dtype(buffer))
         if self.bias is not None:
             self.bias.data = fn(self.bias.data)
         return self
@@ -63,20 +64,36 @@ class Linear(_QuantizedModule):
     those of x and bias are as for the dequantized weight.
     """
 
-    def __init__(self, linear, config):
-        """Quantizes the weight of a torch.nn.Linear."""
+    def __init__(self, linear, config, smoothing_factor=None):
+        """Quantizes the weight of a torch.nn.Linear.
+
+        smoothing_factor (in_features): x is divided by it before it is quantized, the weight multiplied.
+        """
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
         self.config = config
         self._format = format_of(config)
-        self._set_tensors(self._format.quantize(linear.weight.detach().contiguous()))
+        weight = linear.weight.detach().contiguous()
+        activation_tensors = self._format.activation_tensors()
+        if smoothing_factor is not None:
+            if not self._format.takes_smoothing:
+                raise ValueError(
+                    f"[lowp.nn.Linear] smoothing_factor does not go with the config, got {config}, "
+                    "expected int8 weights and activations"
+                )
+            factor = smoothing_factor.float()
+            weight = (weight.float() * factor).to(weight.dtype)
+            activation_tensors["pre_scale"] = 1 / factor
+        self._set_tensors(self._format.quantize(weight), activation_tensors)
         self.bias = linear.bias
         self.train(linear.training)
 
     def dequantize(self, dtype=torch.float32):
-        """The weight's values, (out_features, in_features)."""
-        return self._format.dequantize(self.tensors(), dtype)
+        """The values that the layer multiplies x with, (out_features, in_features)."""
+        values = self._format.dequantize(self.tensors(), dtype)
+        pre_scale = self._buffers.get("activation_pre_scale")
+        return values if pre_scale is None else (values * pre_scale).to(dtype)
 
     def product(self, x, bias):
         return self._format.linear(x, self._buffers, bias)
@@ -113,7 +130,7 @@ class GroupedLinear(_QuantizedModule):
         if problem:
             raise ValueError(f"[lowp.nn.GroupedLinear] the weight cannot be quantized, got {tuple(weight.shape)}: {problem}")
         experts = [self._format.quantize(expert.contiguous()) for expert in weight.detach()]
-        self._set_tensors({name: torch.stack([e[name] for e in experts]) for name in experts[0]})
+        self._set_tensors({name: torch.stack([e[name] for e in experts]) for name in experts[0]}, {})
         self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
 
     def dequantize(self, dtype=torch.float32):

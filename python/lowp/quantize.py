@@ -4,7 +4,9 @@ import dataclasses
 
 import torch
 
+from ._calibrate import observe, smoothing_factor, with_static_scale, without_static_scale
 from ._weights import format_of
+from .configs import SmoothQuantConfig
 from .nn import Linear
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -49,20 +51,48 @@ def _measure(report, original, quantized):
     report.sqnr_db = _sqnr_db(original, quantized.dequantize())
 
 
-def quantize_(model, config, filter_fn=None):
+def _exchange(model, name, module, config, factor, report):
+    quantized = Linear(module, config, factor)
+    _measure(report, module.weight.detach(), quantized)
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, quantized)
+
+
+def _smooth(model, config, calibrate, layers):
+    """Observes the layers, then quantizes each by what came."""
+    ranges = observe([module for _, module, _ in layers], calibrate)
+    for (name, module, report), seen in zip(layers, ranges):
+        if seen.low is None:
+            report.skipped = "no batch of the calibration reached it"
+            continue
+        factor = smoothing_factor(seen, module.weight, config.alpha)
+        base = with_static_scale(config.base_config, seen, factor)
+        _exchange(model, name, module, base, factor, report)
+
+
+def quantize_(model, config, filter_fn=None, calibrate=None):
     """Quantizes, in place, every torch.nn.Linear of `model` that `filter_fn(module, name)` takes.
 
+    A SmoothQuantConfig needs `calibrate`, a function that runs the model on a few batches.
     Returns a list of LayerReport, one for each linear layer in the model's order. A layer that
     cannot be quantized stays as it is, with the reason. Raises TypeError for an unknown config, and
-    ValueError if `model` is itself a linear layer, which cannot be exchanged in place.
+    ValueError if `model` is itself a linear layer, which cannot be exchanged in place, or if
+    `calibrate` does not go with the config.
     """
-    form = format_of(config)
+    smooth = isinstance(config, SmoothQuantConfig)
+    if smooth != (calibrate is not None):
+        raise ValueError(
+            f"[lowp.quantize_] calibrate does not go with the config, got {calibrate} with {config}, "
+            "expected a function with SmoothQuantConfig alone"
+        )
+    form = format_of(without_static_scale(config.base_config) if smooth else config)
     if isinstance(model, torch.nn.Linear):
         raise ValueError(
             "[lowp.quantize_] model is a linear layer itself, got torch.nn.Linear, expected a module "
             "that holds it: use lowp.nn.Linear(linear, config)"
         )
     reports = []
+    taken = []
     for name, module in list(model.named_modules()):
         if not isinstance(module, (torch.nn.Linear, Linear)):
             continue
@@ -72,10 +102,11 @@ def quantize_(model, config, filter_fn=None):
             report.skipped = "the filter leaves it out"
         else:
             report.skipped = _why_not(module, form)
-        if report.skipped:
-            continue
-        quantized = Linear(module, config)
-        _measure(report, module.weight.detach(), quantized)
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, quantized)
+        if not report.skipped:
+            taken.append((name, module, report))
+    if smooth:
+        _smooth(model, config, calibrate, taken)
+    else:
+        for name, module, report in taken:
+            _exchange(model, name, module, config, None, report)
     return reports

@@ -83,6 +83,7 @@ void LinearImpl::pretty_print(std::ostream& stream) const {
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& input) {
+  if (observer_) observer_(input);
   if (!quantized_) {
     if (takes_bf16_kernel(input, weight, bias)) return bf16_linear(input, weight, bias);
     return torch::nn::functional::linear(input, weight, bias);
@@ -91,6 +92,10 @@ torch::Tensor LinearImpl::forward(const torch::Tensor& input) {
                               (input.requires_grad() || (bias.defined() && bias.requires_grad()));
   return wants_gradient ? differentiable_linear(quantized_, input, bias)
                         : run_linear(*quantized_, input, bias);
+}
+
+void LinearImpl::set_observer(std::function<void(const torch::Tensor&)> observer) {
+  observer_ = std::move(observer);
 }
 
 std::string LinearImpl::scheme() const {

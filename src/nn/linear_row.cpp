@@ -124,7 +124,7 @@ void linear_row(LinearImpl& layer, const Matrix& x, const MutableMatrix& out) {
   const Row row{x, data<float>(bias), out};
   const QuantizedState* state = layer.quantized_state();
   if (state == nullptr) {
-    if (!is_plain_bf16(layer, row)) return forward(layer, row);
+    if (layer.is_observed() || !is_plain_bf16(layer, row)) return forward(layer, row);
     return kernels::linear_bf16({.x = x,
                                  .weight = data<std::uint16_t>(layer.weight),
                                  .bias = row.bias,

@@ -130,7 +130,6 @@ QuantizedState quantize_by_operators(const Scheme& scheme, const Tensor& weight,
   state.k = weight.size(1);
   state.dtype = from_torch(weight.scalar_type());
   state.scale_dtype = options.scale_dtype.value_or(fp8 ? DType::kF32 : state.dtype);
-  state.activation = activation;
   switch (scheme.weight) {
     case WeightFormat::kInt8:
       quantize_int8(state, weight);
@@ -149,6 +148,7 @@ QuantizedState quantize_by_operators(const Scheme& scheme, const Tensor& weight,
       quantize_nvfp4(state, weight, options.amax);
       break;
   }
+  set_activation(state, activation);
   set_row_sums(state);
   return state;
 }
@@ -216,7 +216,8 @@ std::int64_t byte_count(const QuantizedState& state) {
                       state.scheme.weight == WeightFormat::kFp8;
   std::size_t bytes = 0;
   for (const auto& [key, tensor] : copy.tensors()) {
-    if (!tensor->defined() || tensor == &copy.row_sums) continue;
+    const bool of_weight = std::string_view(key).starts_with("weight_");
+    if (!tensor->defined() || !of_weight || tensor == &copy.row_sums) continue;
     const bool scale = floats && (tensor == &copy.scale || tensor == &copy.zero);
     const auto count = static_cast<std::size_t>(scale && one ? 1 : tensor->numel());
     bytes += scale ? count * static_cast<std::size_t>(bits(state.scale_dtype)) / 8

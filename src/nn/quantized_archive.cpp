@@ -51,6 +51,7 @@ void write_state(const QuantizedState& state, torch::serialize::OutputArchive& a
   archive.write("reciprocal_tensor_scale", static_cast<double>(state.reciprocal_tensor_scale));
   archive.write("activation_mapping", state.activation.mapping);
   archive.write("scaling_mode", state.activation.scaling_mode);
+  archive.write("activation_per_tensor", state.activation.per_tensor);
   QuantizedState copy = state;
   for (const auto& [key, tensor] : copy.tensors()) {
     if (tensor->defined()) archive.write(key, *tensor, /*is_buffer=*/true);
@@ -69,6 +70,10 @@ bool read_state(QuantizedState& state, torch::serialize::InputArchive& archive) 
       static_cast<float>(read<double>(archive, "reciprocal_tensor_scale"));
   state.activation.mapping = read<std::string>(archive, "activation_mapping");
   state.activation.scaling_mode = read<std::string>(archive, "scaling_mode");
+  c10::IValue per_tensor;  // older archives have none
+  if (archive.try_read("activation_per_tensor", per_tensor)) {
+    state.activation.per_tensor = per_tensor.toBool();
+  }
   for (const auto& [key, tensor] : state.tensors()) {
     torch::Tensor value;
     if (archive.try_read(key, value, /*is_buffer=*/true)) *tensor = value;

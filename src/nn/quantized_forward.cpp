@@ -33,10 +33,14 @@ std::array<std::int64_t, 2> weight_block(Granularity granularity) {
 void run_int8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
               Tensor& out) {
   if (state.scheme.activation == ActivationFormat::kInt8Row) {
-    static const auto op =
-        out_form<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                      const OptionalTensor&, std::string_view, Tensor&)>("lowp::linear_w8a8");
-    op.call(x, state.codes, state.scale, state.row_sums, bias, state.activation.mapping, out);
+    static const auto op = out_form<void(
+        const Tensor&, const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+        std::string_view, bool, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
+        std::string_view, const OptionalTensor&, Tensor&)>("lowp::linear_w8a8");
+    op.call(x, state.codes, state.scale, state.row_sums, bias, state.activation.mapping,
+            state.activation.per_tensor, optional(state.activation_scale),
+            optional(state.activation_zero_point), optional(state.activation_pre_scale), "none",
+            std::nullopt, out);
   } else {
     static const auto op =
         out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, Tensor&)>(

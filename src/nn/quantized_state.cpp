@@ -62,13 +62,16 @@ torch::Tensor scale_tensor(const QuantizedWeight& weight, const std::vector<floa
 
 }  // namespace
 
-std::array<std::pair<const char*, torch::Tensor*>, 6> QuantizedState::tensors() {
+std::array<std::pair<const char*, torch::Tensor*>, 9> QuantizedState::tensors() {
   return {{{"weight_codes", &codes},
            {"weight_scale", &scale},
            {"weight_zero_point", &zero_point},
            {"weight_zero", &zero},
            {"weight_tensor_scale", &tensor_scale},
-           {"weight_row_sums", &row_sums}}};
+           {"weight_row_sums", &row_sums},
+           {"activation_scale", &activation_scale},
+           {"activation_zero_point", &activation_zero_point},
+           {"activation_pre_scale", &activation_pre_scale}}};
 }
 
 QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions& activation) {
@@ -79,7 +82,6 @@ QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions
   state.dtype = weight.dtype;
   state.scale_dtype = weight.scale_dtype;
   state.reciprocal_tensor_scale = weight.reciprocal_tensor_scale;
-  state.activation = activation;
 
   const WeightFormat format = weight.scheme.weight;
   state.codes = copy_in(weight.codes, weight.n, codes_dtype(format));
@@ -98,6 +100,7 @@ QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions
     state.scale = state.scale.expand({weight.n, 1}).contiguous();
   }
   if (format == WeightFormat::kNvfp4) state.tensor_scale = torch::full({1}, weight.tensor_scale);
+  set_activation(state, activation);
   set_row_sums(state);
   return state;
 }
@@ -125,7 +128,9 @@ QuantizedWeight to_weight(const QuantizedState& state) {
   return weight;
 }
 
-torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype) {
+namespace {
+
+torch::Tensor dequantize_codes(const QuantizedState& state, torch::ScalarType dtype) {
   if (state.codes.is_cuda()) {
     require_cuda_operators();
     return dequantize_by_operators(state, dtype);
@@ -135,6 +140,30 @@ torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype) {
                     {out.data_ptr(), from_torch(dtype), state.n, state.k, state.k},
                     torch_threads());
   return out.to(state.codes.device());
+}
+
+}  // namespace
+
+torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype) {
+  if (!state.activation_pre_scale.defined()) return dequantize_codes(state, dtype);
+  return (dequantize_codes(state, torch::kFloat32) * state.activation_pre_scale).to(dtype);
+}
+
+void set_activation(QuantizedState& state, const ActivationOptions& activation) {
+  state.activation = activation;
+  state.activation.pre_scale.clear();
+  const auto floats = state.codes.options().dtype(torch::kFloat32);
+  if (activation.scale) {
+    state.activation_scale = torch::full({1}, *activation.scale, floats);
+    if (activation.mapping == "asymmetric") {
+      state.activation_zero_point =
+          torch::full({1}, activation.zero_point, floats.dtype(torch::kInt8));
+    }
+  }
+  if (!activation.pre_scale.empty()) {
+    state.activation_pre_scale =
+        torch::tensor(activation.pre_scale, torch::kFloat32).to(state.codes.device());
+  }
 }
 
 void set_row_sums(QuantizedState& state) {

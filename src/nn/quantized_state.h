@@ -31,15 +31,23 @@ struct QuantizedState {
   // (n), under int8 activations: int32, of int8 codes; float32, of the values of int4 codes, which
   // asymmetric activations alone need
   torch::Tensor row_sums;
+  // Of int8 activations (nn/linear.h, ActivationOptions), float32 and int8.
+  torch::Tensor activation_scale;       // (1)
+  torch::Tensor activation_zero_point;  // (1)
+  torch::Tensor activation_pre_scale;   // (k)
 
   // The tensors by the names that the module's buffers have.
-  std::array<std::pair<const char*, torch::Tensor*>, 6> tensors();
+  std::array<std::pair<const char*, torch::Tensor*>, 9> tensors();
 };
 
 QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions& activation);
 QuantizedWeight to_weight(const QuantizedState& state);
 
+// The values that x is multiplied with: those of the codes, times activation_pre_scale.
 torch::Tensor dequantize(const QuantizedState& state, torch::ScalarType dtype);
+
+// Sets what `activation` says, on the device of the codes.
+void set_activation(QuantizedState& state, const ActivationOptions& activation);
 
 // Sets row_sums where the scheme has them; codes and scales are there.
 void set_row_sums(QuantizedState& state);

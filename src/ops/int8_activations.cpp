@@ -1,5 +1,7 @@
 #include "ops/int8_activations.h"
 
+#include <algorithm>
+
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
@@ -10,13 +12,26 @@ Int8Activations::Int8Activations(std::int64_t m, std::int64_t k, bool asymmetric
       asymmetric_(asymmetric),
       memory_(zero_point_offset_ + m) {}
 
-void Int8Activations::quantize(const kernels::Matrix& x) const {
+void Int8Activations::quantize(const kernels::Matrix& x, const Int8Recipe& recipe) const {
   kernels::QuantizeInt8Args args = int8_quantization(x, asymmetric_);
+  const bool one_block = recipe.per_tensor && recipe.scale == nullptr && x.rows > 1;
+  if (one_block) args.block.rows = x.rows;
   args.codes = codes();
   args.scale = scale();
   args.zero_point = zero_point();
   args.parallel = torch_pool();
+  args.column_scale = recipe.pre_scale;
+  args.static_scale = recipe.scale;
+  args.static_zero_point = recipe.zero_point;
   kernels::quantize_int8(args);
+  if (!one_block) return;
+  std::fill_n(scale(), x.rows, *scale());
+  if (asymmetric_) std::fill_n(zero_point(), x.rows, *zero_point());
+}
+
+void Int8Activations::set_static(std::int64_t m, const Int8Recipe& recipe) const {
+  std::fill_n(scale(), m, *recipe.scale);
+  if (asymmetric_) std::fill_n(zero_point(), m, *recipe.zero_point);
 }
 
 }  // namespace lowp::ops

@@ -8,6 +8,15 @@
 
 namespace lowp::ops {
 
+// How activations become int8, checked.
+struct Int8Recipe {
+  bool asymmetric;
+  bool per_tensor = false;                  // else per token
+  const float* pre_scale = nullptr;         // (K): factors of the columns before
+  const float* scale = nullptr;             // (1): static
+  const std::int8_t* zero_point = nullptr;  // (1): with scale if asymmetric
+};
+
 // The codes (M, K), scales (M) and zero points (M) of one call.
 class Int8Activations {
  public:
@@ -20,7 +29,10 @@ class Int8Activations {
   }
   bool asymmetric() const { return asymmetric_; }
 
-  void quantize(const kernels::Matrix& x) const;
+  void quantize(const kernels::Matrix& x) const { quantize(x, {.asymmetric = asymmetric_}); }
+  void quantize(const kernels::Matrix& x, const Int8Recipe& recipe) const;
+  // Scales and zero points of codes that there are already.
+  void set_static(std::int64_t m, const Int8Recipe& recipe) const;
 
  private:
   std::int64_t scale_offset_;

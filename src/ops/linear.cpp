@@ -15,25 +15,31 @@ std::int64_t rows_of(Shape sizes) {
   return std::accumulate(sizes.begin(), sizes.end() - 1, std::int64_t{1}, std::multiplies<>());
 }
 
-void check_activation(const Argument& x) {
+void check_float(const Argument& argument, bool int8_too) {
+  if (int8_too && argument.tensor.scalar_type() == ScalarType::Char) return;
+  check_dtype(argument, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+}
+
+void check_activation(const Argument& x, bool int8_too) {
   if (!x.tensor.is_cpu()) {
     fail(x.operation, "x is not on the CPU", "a tensor elsewhere", "a CPU tensor");
   }
-  check_dtype(x, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+  check_float(x, int8_too);
   if (x.tensor.dim() == 0) fail(x.operation, "x has no dimensions", "a scalar", "(*, K)");
 }
 
 // A matrix keeps its row stride; anything else is copied unless it is contiguous.
 bool has_even_rows(const Tensor& x) {
-  return x.is_contiguous() || (x.dim() == 2 && x.stride(1) == 1);
+  const bool codes = x.scalar_type() == ScalarType::Char;
+  return x.is_contiguous() || (x.dim() == 2 && x.stride(1) == 1 && !codes);
 }
 
 }  // namespace
 
 LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t n, std::int64_t k,
                             const std::optional<Tensor>& bias, const Tensor& out,
-                            std::int64_t experts) {
-  check_activation({operation, "x", x});
+                            std::int64_t experts, bool int8_too) {
+  check_activation({operation, "x", x}, int8_too);
   const Shape sizes = x.sizes();
   if (sizes.back() != k) {
     fail(operation, "x does not fit the weight", to_string(sizes),
@@ -59,7 +65,7 @@ LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t
   }
 
   const Argument result{operation, "out", out};
-  check_dtype(result, {ScalarType::Float, ScalarType::Half, ScalarType::BFloat16});
+  check_float(result, int8_too);
   std::vector<std::int64_t> expected(sizes.begin(), sizes.end());
   expected.back() = n;
   if (!out.is_cpu() || !out.is_contiguous() ||
@@ -168,12 +174,13 @@ void define_linear(torch::stable::detail::StableLibrary& library, const char* na
   library.def(concat({name, ".implementation(", arguments, ") -> str"}).c_str());
 }
 
-Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n) {
-  check_activation({operation, "x", x});
+Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n,
+                    std::optional<ScalarType> dtype) {
+  check_activation({operation, "x", x}, dtype.has_value());
   const Shape sizes = x.sizes();
   std::vector<std::int64_t> shape(sizes.begin(), sizes.end());
   shape.back() = n;
-  return torch::stable::new_empty(x, Shape(shape.data(), shape.size()));
+  return torch::stable::new_empty(x, Shape(shape.data(), shape.size()), dtype);
 }
 
 }  // namespace lowp::ops

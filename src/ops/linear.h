@@ -14,6 +14,7 @@ namespace lowp::ops {
 //   x     (*, K) float32, float16 or bfloat16; copied only where its rows do not lie evenly apart
 //   bias  (N) float32, float16 or bfloat16, or absent
 //   out   (*, N) contiguous, float32, float16 or bfloat16
+// With int8_too, x (contiguous then) and out may be int8.
 struct LinearOperands {
   const char* operation;
   std::int64_t experts;        // 0 unless there is a weight an expert; bias is (experts, N) then
@@ -27,7 +28,7 @@ struct LinearOperands {
 
 LinearOperands check_linear(const char* operation, const Tensor& x, std::int64_t n, std::int64_t k,
                             const std::optional<Tensor>& bias, const Tensor& out,
-                            std::int64_t experts = 0);
+                            std::int64_t experts = 0, bool int8_too = false);
 
 // Rows and columns of a weight: two dimensions, at least one column, on the CPU, contiguous.
 struct WeightShape {
@@ -83,7 +84,8 @@ class Workspace {
 void define_linear(torch::stable::detail::StableLibrary& library, const char* name,
                    const char* arguments);
 
-// An output for x (*, K): (*, n) of x's dtype.
-Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n);
+// An output for x (*, K): (*, n) of x's dtype, or the one given; x of int8 needs one.
+Tensor empty_output(const char* operation, const Tensor& x, std::int64_t n,
+                    std::optional<ScalarType> dtype = std::nullopt);
 
 }  // namespace lowp::ops

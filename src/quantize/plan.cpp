@@ -73,6 +73,20 @@ Plan plan(const Int8DynamicActivationInt8WeightConfig& config) {
       "W8A8",
       std::visit([](auto granularity) { return to_granularity(granularity); }, config.granularity));
   result.activation.mapping = int8_activation_mapping(config.act_mapping_type);
+  result.activation.per_tensor = std::holds_alternative<PerTensor>(config.act_granularity);
+  return result;
+}
+
+Plan plan(const Int8StaticActivationInt8WeightConfig& config) {
+  if (!config.act_quant_scale || !(*config.act_quant_scale > 0)) {
+    throw Error("[quantize_] act_quant_scale is missing, got " +
+                (config.act_quant_scale ? std::to_string(*config.act_quant_scale) : "none") +
+                ", expected a positive number or a SmoothQuantConfig around the config");
+  }
+  Plan result = plan(Int8DynamicActivationInt8WeightConfig{
+      .granularity = config.granularity, .act_mapping_type = config.act_mapping_type});
+  result.activation.scale = config.act_quant_scale;
+  result.activation.zero_point = config.act_quant_zero_point;
   return result;
 }
 

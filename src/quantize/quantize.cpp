@@ -9,19 +9,46 @@
 #include "lowp/error.h"
 #include "nn/operator_weight.h"
 #include "nn/torch_threads.h"
+#include "quantize/layers.h"
 #include "quantize/plan.h"
 #include "schemes/distortion.h"
 
 namespace lowp {
 namespace {
 
-// A layer of the module: a lowp one, or a torch::nn::Linear that is only listed.
-struct Layer {
-  std::string name;
-  nn::LinearImpl* linear;  // nullptr: torch's
-  std::int64_t out_features;
-  std::int64_t in_features;
-};
+void fill(LayerReport& report, const Scheme& scheme, std::int64_t bytes, double sqnr_db) {
+  report.scheme = scheme.name;
+  report.group_size = scheme.group_size;
+  report.bits_per_weight = 8.0 * static_cast<double>(bytes) /
+                           static_cast<double>(report.out_features * report.in_features);
+  report.sqnr_db = sqnr_db;
+}
+
+// Where the weight is.
+void quantize_on_gpu(nn::LinearImpl& linear, const torch::Tensor& weight, const Plan& plan,
+                     LayerReport& report) {
+  require_cuda_operators();
+  const nn::QuantizedState state =
+      nn::quantize_by_operators(plan.scheme, weight, plan.options, plan.activation);
+  fill(report, plan.scheme, nn::byte_count(state), nn::sqnr_db(state, weight));
+  linear.set_quantized_state(state);
+}
+
+// Quantizes `weight`, which the layer's becomes, and fills the report.
+void quantize_layer(nn::LinearImpl& linear, const torch::Tensor& weight, const Plan& plan,
+                    LayerReport& report) {
+  if (weight.is_cuda()) return quantize_on_gpu(linear, weight, plan, report);
+  const std::int64_t n = weight.size(0);
+  const std::int64_t k = weight.size(1);
+  const kernels::Matrix matrix{weight.const_data_ptr(), nn::from_torch(weight.scalar_type()), n, k,
+                               k};
+  const QuantizedWeight quantized =
+      quantize_weight(plan.scheme, matrix, torch_threads(), plan.options);
+  fill(report, plan.scheme, quantized.byte_count(), distortion(quantized, matrix).sqnr_db());
+  linear.set_quantized_weight(quantized, plan.activation);
+}
+
+}  // namespace
 
 std::vector<Layer> find_layers(torch::nn::Module& module) {
   std::vector<Layer> layers;
@@ -37,7 +64,6 @@ std::vector<Layer> find_layers(torch::nn::Module& module) {
   return layers;
 }
 
-// Why the layer cannot follow the plan; empty if it can.
 std::string why_not(const Layer& layer, const Plan& plan) {
   if (layer.linear == nullptr) {
     return "it is a torch::nn::Linear, whose weight cannot be exchanged: use lowp::nn::Linear";
@@ -50,48 +76,24 @@ std::string why_not(const Layer& layer, const Plan& plan) {
   return lowp::why_not(plan.scheme, layer.out_features, layer.in_features);
 }
 
-void fill(LayerReport& report, const Scheme& scheme, std::int64_t bytes, double sqnr_db) {
-  report.scheme = scheme.name;
-  report.group_size = scheme.group_size;
-  report.bits_per_weight = 8.0 * static_cast<double>(bytes) /
-                           static_cast<double>(report.out_features * report.in_features);
-  report.sqnr_db = sqnr_db;
-}
-
-// Where the weight is.
-void quantize_on_gpu(nn::LinearImpl& linear, const Plan& plan, LayerReport& report) {
-  require_cuda_operators();
-  const torch::Tensor weight = linear.weight.detach().contiguous();
-  const nn::QuantizedState state =
-      nn::quantize_by_operators(plan.scheme, weight, plan.options, plan.activation);
-  fill(report, plan.scheme, nn::byte_count(state), nn::sqnr_db(state, weight));
-  linear.set_quantized_state(state);
-}
-
-// Quantizes the weight and fills the report.
-void quantize_layer(nn::LinearImpl& linear, const Plan& plan, LayerReport& report) {
-  if (linear.weight.is_cuda()) return quantize_on_gpu(linear, plan, report);
-  const torch::Tensor weight = linear.weight.detach().cpu().contiguous();
-  const std::int64_t n = weight.size(0);
-  const std::int64_t k = weight.size(1);
-  const kernels::Matrix matrix{weight.const_data_ptr(), nn::from_torch(weight.scalar_type()), n, k,
-                               k};
-  const QuantizedWeight quantized =
-      quantize_weight(plan.scheme, matrix, torch_threads(), plan.options);
-  fill(report, plan.scheme, quantized.byte_count(), distortion(quantized, matrix).sqnr_db());
-  linear.set_quantized_weight(quantized, plan.activation);
-}
-
-LayerReport visit_layer(const Layer& layer, const Plan* plan, std::string skipped) {
+LayerReport visit_layer(const Layer& layer, const Plan* plan, std::string skipped,
+                        const torch::Tensor& smoothing_factor) {
   LayerReport report;
   report.name = layer.name;
   report.out_features = layer.out_features;
   report.in_features = layer.in_features;
   report.skipped = std::move(skipped);
   if (report.skipped.empty()) report.skipped = why_not(layer, *plan);
-  if (report.skipped.empty()) quantize_layer(*layer.linear, *plan, report);
+  if (!report.skipped.empty()) return report;
+  torch::Tensor weight = layer.linear->weight.detach().contiguous();
+  if (smoothing_factor.defined()) {
+    weight = (weight.to(torch::kFloat32) * smoothing_factor).to(weight.scalar_type());
+  }
+  quantize_layer(*layer.linear, weight, *plan, report);
   return report;
 }
+
+namespace {
 
 // One entry of FqnToConfig, ready to be looked up.
 struct Rule {

@@ -4,9 +4,12 @@
 #include <torch/nn/options/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace lowp {
 struct QuantizedWeight;
@@ -20,6 +23,11 @@ struct QuantizedState;
 struct ActivationOptions {
   std::string mapping = "symmetric";   // of int8: or "asymmetric"
   std::string scaling_mode = "rceil";  // of MXFP8: "floor", "ceil", "even", "rceil"
+  // Of int8 activations for int8 weights:
+  bool per_tensor = false;                    // one scale for all tokens
+  std::optional<float> scale = std::nullopt;  // known before, not measured
+  std::int8_t zero_point = 0;                 // with scale, where asymmetric
+  std::vector<float> pre_scale;               // (in_features) factors of the columns of x, or empty
 };
 
 // torch::nn::Linear whose weight can be exchanged for a quantized one in place (lowp::quantize_).
@@ -43,6 +51,10 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
   void pretty_print(std::ostream& stream) const override;
 
   torch::Tensor forward(const torch::Tensor& input);
+
+  // Called with every input before the product; an empty function ends that.
+  void set_observer(std::function<void(const torch::Tensor&)> observer);
+  bool is_observed() const { return observer_ != nullptr; }
 
   bool is_quantized() const { return quantized_ != nullptr; }
   std::string scheme() const;  // "W4A16"; empty if not quantized
@@ -82,6 +94,7 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
   void set_buffer(const std::string& name, torch::Tensor& tensor);
 
   std::shared_ptr<QuantizedState> quantized_;
+  std::function<void(const torch::Tensor&)> observer_;
 };
 
 TORCH_MODULE(Linear);

@@ -21,7 +21,7 @@ MAX_LINES = 800
 MEDIAN_LINES = 200
 # clang 14 does not know the names of some CPU features that __builtin_cpu_supports of GCC 12 takes.
 NOT_FOR_CLANG = ROOT / "src/kernels/runtime/cpu.cpp"
-TORCH_FOLDERS = ["nn", "quantize", "models", "cli/torch"]
+TORCH_FOLDERS = ["nn", "quantize", "moe", "models", "cli/torch"]
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")
 
 

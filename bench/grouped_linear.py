@@ -73,38 +73,50 @@ def peers(x, weight, offsets, seconds):
     return times
 
 
+def inputs(tokens, experts, chosen, k):
+    return torch.randn(tokens * chosen, k, dtype=torch.bfloat16), route(tokens, experts, chosen)
+
+
+def operations(weight, quick):
+    """name, function(x, offsets); weights are quantized when their turn comes."""
+    yield "bf16", lambda x, offsets: torch.ops.lowp.grouped_linear_bf16(x, offsets, weight)
+    for name, config in CONFIGS.items():
+        if not quick or name in ("w8a8", "w4a16"):
+            yield name, lowp.nn.GroupedLinear(weight, config)
+
+
+def measure_model(model, threads, seconds, quick):
+    experts, chosen, n, k = MODELS[model]
+    weight = torch.randn(experts, n, k, dtype=torch.bfloat16)
+    cases = {tokens: inputs(tokens, experts, chosen, k) for tokens in TOKENS}
+    plain = {}
+    for name, run in operations(weight, quick):
+        for count in threads:
+            torch.set_num_threads(count)
+            for tokens, (x, offsets) in cases.items():
+                key = count, tokens
+                plain[key] = plain.get(key) or peers(x, weight, offsets, seconds)
+                taken = measure(lambda: run(x, offsets), seconds)
+                row = {"model": model, "operation": f"grouped {name}", "experts": experts, "n": n, "k": k,
+                       "tokens": tokens, "rows": x.shape[0], "threads": count, "seconds": taken}
+                row |= {f"ratio_to_{peer}": peer_seconds / taken for peer, peer_seconds in plain[key].items()}
+                ratios = ", ".join(f"{peer_seconds / taken:.2f}x {peer}" for peer, peer_seconds in plain[key].items())
+                print(f"{name:16} {tokens:4} tokens, {count} threads, {model}: {taken * 1e3:8.3f} ms, {ratios}", flush=True)
+                yield row
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
     parser.add_argument("--seconds", type=float, default=0.5, help="spent on each measurement")
     parser.add_argument("--quick", action="store_true", help="the first model and three operations alone")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
     torch.manual_seed(0)
     level = torch.ops.lowp.linear_bf16.implementation(torch.ones(8, 64).bfloat16(), torch.ones(8, 64).bfloat16())
     rows = []
-    for model, (experts, chosen, n, k) in list(MODELS.items())[: 1 if arguments.quick else None]:
-        weight = torch.randn(experts, n, k, dtype=torch.bfloat16)
-        x_of = {tokens: torch.randn(tokens * chosen, k, dtype=torch.bfloat16) for tokens in TOKENS}
-        offsets_of = {tokens: route(tokens, experts, chosen) for tokens in TOKENS}
-        plain = {t: peers(x_of[t], weight, offsets_of[t], arguments.seconds) for t in TOKENS}
-        names = ["bf16", *(["w8a8", "w4a16"] if arguments.quick else CONFIGS)]
-        for name in names:
-            if name == "bf16":
-                run = lambda x, offsets: torch.ops.lowp.grouped_linear_bf16(x, offsets, weight)
-            else:
-                run = lowp.nn.GroupedLinear(weight, CONFIGS[name])
-            for tokens in TOKENS:
-                x, offsets = x_of[tokens], offsets_of[tokens]
-                seconds = measure(lambda: run(x, offsets), arguments.seconds)
-                row = {"model": model, "operation": f"grouped {name}", "experts": experts, "n": n, "k": k,
-                       "tokens": tokens, "rows": x.shape[0], "threads": arguments.threads, "seconds": seconds}
-                for peer, peer_seconds in plain[tokens].items():
-                    row[f"ratio_to_{peer}"] = peer_seconds / seconds
-                rows.append(row)
-                ratios = ", ".join(f"{peer_seconds / seconds:.2f}x {peer}" for peer, peer_seconds in plain[tokens].items())
-                print(f"{name:16} {tokens:4} tokens {model}: {seconds * 1e3:8.3f} ms, {ratios}", flush=True)
+    for model in list(MODELS)[: 1 if arguments.quick else None]:
+        rows += measure_model(model, arguments.threads, arguments.seconds, arguments.quick)
     common.write_result(f"grouped_linear_{level}", {**common.environment(["torch"]), "rows": rows})
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md and docs/gpu.md from bench/results/*.json: `<!-- table NAME -->` to
+"""Writes the tables of README.md, docs/gpu.md and docs/moe.md from bench/results/*.json: `<!-- table NAME -->` to
 `<!-- end -->`.
 
   readme_tables.py           rewrite the documents
@@ -119,6 +119,29 @@ def gpu_matmul_table():
             table(blocks, "scaled_mm, decoded to bf16 | MxKxN | TFLOP/s | vs bf16", emulated))
 
 
+def grouped_table():
+    """A table for each level that was measured, on the most threads: ratios to the faster of torch's two."""
+    parts = []
+    for path in sorted(RESULTS.glob("grouped_linear_*.json")):
+        result = json.loads(path.read_text())
+        by_operation = {}
+        threads = max(row["threads"] for row in result["rows"])
+        for row in result["rows"]:
+            if row["threads"] != threads:
+                continue
+            best = min(value for key, value in row.items() if key.startswith("ratio_to_"))
+            case = row["model"], row["operation"].removeprefix("grouped ")
+            by_operation.setdefault(case, {})[row["tokens"]] = f"{row['seconds'] * 1e3:.2f}, {best:.2f}x"
+        tokens = list(next(iter(by_operation.values())))
+        head = ["model", "weights", *(f"{count} tokens" for count in tokens)]
+        lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+        for case, cells in by_operation.items():
+            lines.append("| " + " | ".join(map(str, [*case, *(cells[count] for count in tokens)])) + " |")
+        parts.append("\n".join(lines) + "\n\n" + f"Milliseconds, and against the faster of torch's bf16 linear in a loop and "
+                     f"torch._grouped_mm. {threads} threads, {result['device']}, {result['date']}, commit {result['commit']}, torch {result['peers']['torch']}.")
+    return "\n\n".join(parts)
+
+
 def gpu_model_table():
     result = load("gpu_model")
     rows = ([row["scheme"], f"{row['cpu_perplexity']:.3f}", f"{row['perplexity']:.3f}", f"{row['relative_to_cpu']:+.2%}",
@@ -157,7 +180,8 @@ def quantize_table():
 
 TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
           "gpu_quantize": gpu_quantize_table, "gpu_mx": gpu_mx_table, "gpu_tiles": gpu_tiles_table,
-          "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table, "gpu_model": gpu_model_table}
+          "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table, "gpu_model": gpu_model_table,
+          "grouped": grouped_table}
 
 
 def rewrite(text):
@@ -168,7 +192,7 @@ def rewrite(text):
 
 
 def main():
-    for path in (ROOT / "README.md", ROOT / "docs" / "gpu.md"):
+    for path in (ROOT / "README.md", ROOT / "docs" / "gpu.md", ROOT / "docs" / "moe.md"):
         old = path.read_text()
         new = rewrite(old)
         if "--check" not in sys.argv:

@@ -2,6 +2,7 @@
 """Every CPU benchmark, one after the other; results in bench/results/*.json."""
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -19,11 +20,13 @@ def main():
     scripts = {
         "linear.py": ["--lowp", lowp],
         "decode.py": ["--lowp", lowp, "--model", arguments.model, "--out", HERE / "results/decode.json"],
+        "grouped_linear.py": [],
         "quantize_command.py": ["--command", lowp, "--directory", arguments.directory],
     }
     for script, options in scripts.items():
         print(f"== {script}", flush=True)
-        subprocess.run([sys.executable, HERE / script, *options], check=True)
+        environment = {**os.environ, "LOWP_LIBRARY": str(arguments.build.resolve() / "src/ops")}
+        subprocess.run([sys.executable, HERE / script, *options], check=True, env=environment)
 
 
 if __name__ == "__main__":

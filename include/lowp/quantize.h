@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lowp/configs.h"
+#include "lowp/nn/grouped_linear.h"
 #include "lowp/nn/linear.h"
 
 namespace lowp {
@@ -26,6 +27,7 @@ struct LayerReport {
   double bits_per_weight = 0;   // codes and scales
   double sqnr_db = 0;           // of the dequantized weight against the original
   std::string skipped;          // why nothing was done; empty if quantized
+  std::int64_t experts = 0;     // of an nn::GroupedLinear
 };
 
 struct Report {
@@ -37,7 +39,7 @@ struct Report {
 std::ostream& operator<<(std::ostream& stream, const Report& report);
 
 // True: quantize this layer. `name` is its path inside the module.
-using Filter = std::function<bool(const nn::LinearImpl& linear, const std::string& name)>;
+using Filter = std::function<bool(const torch::nn::Module& layer, const std::string& name)>;
 
 // One config a layer. A layer is looked for by its exact name, then by the first pattern
 // `re:REGEX` that matches the whole name, then under `_default`; std::nullopt and no entry leave it
@@ -46,7 +48,8 @@ struct FqnToConfig {
   std::vector<std::pair<std::string, std::optional<Config>>> fqn_to_config;
 };
 
-// Quantizes, in place, the weight of every lowp::nn::Linear under `module` that the filter takes.
+// Quantizes, in place, the weight of every lowp::nn::Linear and lowp::nn::GroupedLinear under
+// `module` that the filter takes.
 // A layer that cannot be is left as it is and listed with the reason; so is every
 // torch::nn::Linear, whose weight cannot be exchanged. Throws lowp::Error, before anything is
 // changed, if the config is invalid.

@@ -2,7 +2,7 @@
 
 import torch
 
-from ._weights import format_of
+from ._weights import format_of, ops
 
 
 class _Backward(torch.autograd.Function):
@@ -51,8 +51,9 @@ class _QuantizedModule(torch.nn.Module):
 
         for name, buffer in self._buffers.items():
             setattr(self, name, keep_dtype(buffer))
-        if self.bias is not None:
-            self.bias.data = fn(self.bias.data)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                parameter.data = fn(parameter.data)
         return self
 
 
@@ -112,26 +113,41 @@ class Linear(_QuantizedModule):
 
 
 class GroupedLinear(_QuantizedModule):
-    """The linear layers of a mixture of experts, with quantized weights. On the CPU, without gradients.
+    """The linear layers of a mixture of experts. Quantized, they are for the CPU and without gradients.
 
     forward(x, offsets): x (tokens, in_features) sorted by expert, offsets (experts) int32 the end of
     each expert's rows; returns (tokens, out_features) of x's dtype, 0 behind the last offset.
     """
 
-    def __init__(self, weight, config, bias=None):
-        """Quantizes weight (experts, out_features, in_features), each expert's by itself; bias (experts, out_features)."""
+    def __init__(self, weight, config=None, bias=None):
+        """weight (experts, out_features, in_features), bias (experts, out_features).
+
+        Each expert's weight is quantized by itself; without a config the weight is a parameter.
+        """
         super().__init__()
         self.experts, self.out_features, self.in_features = weight.shape
         self.config = config
-        self._format = format_of(config)
-        problem = self._format.why_not(self.out_features, self.in_features)
-        if self._format.grouped_linear is None:
-            problem = f"scheme {self.scheme} has no grouped form"
-        if problem:
+        self._names = []
+        self._format = None if config is None else format_of(config)
+        if config is None:
+            self.weight = weight if isinstance(weight, torch.nn.Parameter) else torch.nn.Parameter(weight)
+            self.bias = None if bias is None else torch.nn.Parameter(bias)
+            return
+        if problem := self.why_not(self._format):
             raise ValueError(f"[lowp.nn.GroupedLinear] the weight cannot be quantized, got {tuple(weight.shape)}: {problem}")
         experts = [self._format.quantize(expert.contiguous()) for expert in weight.detach()]
         self._set_tensors({name: torch.stack([e[name] for e in experts]) for name in experts[0]}, {})
         self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
+
+    @property
+    def scheme(self):
+        return "" if self._format is None else self._format.scheme
+
+    def why_not(self, form):
+        """Why the weight cannot be quantized to a format; empty if it can."""
+        if form.grouped_linear is None:
+            return f"scheme {form.scheme} has no grouped form with this config"
+        return form.why_not(self.out_features, self.in_features)
 
     def dequantize(self, dtype=torch.float32):
         """The weights' values, (experts, out_features, in_features)."""
@@ -140,14 +156,27 @@ class GroupedLinear(_QuantizedModule):
         return torch.stack([self._format.dequantize(t, dtype) for t in of_expert])
 
     def forward(self, x, offsets):
+        if self._format is None:
+            return self._plain(x, offsets)
         if torch.is_grad_enabled() and x.requires_grad:
             raise RuntimeError(
                 "[lowp.nn.GroupedLinear] there is no gradient, got x that requires one, expected torch.no_grad()"
             )
         return self._format.grouped_linear(x, offsets, self._buffers, self.bias)
 
+    def _plain(self, x, offsets):
+        if not torch.is_grad_enabled() and x.is_cpu and x.dtype == self.weight.dtype == torch.bfloat16:
+            return ops.grouped_linear_bf16(x, offsets, self.weight, self.bias)
+        parts = []
+        begin = 0
+        for expert, end in enumerate(offsets.tolist()):
+            bias = None if self.bias is None else self.bias[expert]
+            parts.append(torch.nn.functional.linear(x[begin:end], self.weight[expert], bias))
+            begin = end
+        return torch.cat([*parts, x.new_zeros(x.shape[0] - begin, self.out_features)])
+
     def extra_repr(self):
         return (
             f"experts={self.experts}, in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}, scheme={self.scheme}"
+            f"bias={self.bias is not None}" + (f", scheme={self.scheme}" if self.scheme else "")
         )

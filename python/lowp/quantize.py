@@ -7,7 +7,7 @@ import torch
 from ._calibrate import observe, smoothing_factor, with_static_scale, without_static_scale
 from ._weights import format_of
 from .configs import SmoothQuantConfig
-from .nn import Linear
+from .nn import GroupedLinear, Linear
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -24,15 +24,18 @@ class LayerReport:
     bits_per_weight: float = 0.0
     sqnr_db: float = 0.0
     skipped: str = ""
+    experts: int = 0  # of a GroupedLinear
 
 
 def _why_not(module, form):
-    if isinstance(module, Linear):
+    if isinstance(module, (Linear, GroupedLinear)) and module.scheme:
         return f"it is quantized already: {module.scheme}"
     if module.weight.dtype not in _DTYPES:
         return f"its weight is {module.weight.dtype}, not float32, float16 or bfloat16"
     if module.weight.device.type not in ("cpu", "cuda"):
         return f"its weight is on {module.weight.device}, not on the CPU or a GPU"
+    if isinstance(module, GroupedLinear):
+        return module.why_not(form)
     return form.why_not(module.out_features, module.in_features)
 
 
@@ -52,7 +55,10 @@ def _measure(report, original, quantized):
 
 
 def _exchange(model, name, module, config, factor, report):
-    quantized = Linear(module, config, factor)
+    if isinstance(module, GroupedLinear):
+        quantized = GroupedLinear(module.weight, config, module.bias)
+    else:
+        quantized = Linear(module, config, factor)
     _measure(report, module.weight.detach(), quantized)
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, quantized)
@@ -71,7 +77,8 @@ def _smooth(model, config, calibrate, layers):
 
 
 def quantize_(model, config, filter_fn=None, calibrate=None):
-    """Quantizes, in place, every torch.nn.Linear of `model` that `filter_fn(module, name)` takes.
+    """Quantizes, in place, every torch.nn.Linear and lowp.nn.GroupedLinear of `model` that
+    `filter_fn(module, name)` takes.
 
     A SmoothQuantConfig needs `calibrate`, a function that runs the model on a few batches.
     Returns a list of LayerReport, one for each linear layer in the model's order. A layer that
@@ -86,22 +93,25 @@ def quantize_(model, config, filter_fn=None, calibrate=None):
             "expected a function with SmoothQuantConfig alone"
         )
     form = format_of(without_static_scale(config.base_config) if smooth else config)
-    if isinstance(model, torch.nn.Linear):
+    if isinstance(model, (torch.nn.Linear, GroupedLinear)):
         raise ValueError(
-            "[lowp.quantize_] model is a linear layer itself, got torch.nn.Linear, expected a module "
-            "that holds it: use lowp.nn.Linear(linear, config)"
+            f"[lowp.quantize_] model is a linear layer itself, got {type(model).__name__}, expected a module "
+            "that holds it: use lowp.nn.Linear(linear, config) or lowp.nn.GroupedLinear"
         )
     reports = []
     taken = []
     for name, module in list(model.named_modules()):
-        if not isinstance(module, (torch.nn.Linear, Linear)):
+        if not isinstance(module, (torch.nn.Linear, Linear, GroupedLinear)):
             continue
         report = LayerReport(name, module.out_features, module.in_features)
+        report.experts = getattr(module, "experts", 0)
         reports.append(report)
         if filter_fn is not None and not filter_fn(module, name):
             report.skipped = "the filter leaves it out"
         else:
             report.skipped = _why_not(module, form)
+        if not report.skipped and smooth and report.experts:
+            report.skipped = "SmoothQuant has no grouped form"
         if not report.skipped:
             taken.append((name, module, report))
     if smooth:

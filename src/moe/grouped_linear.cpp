@@ -38,22 +38,15 @@ std::vector<std::int64_t> weight_block(Granularity granularity) {
   throw Error("[nn::GroupedLinear] " + problem);
 }
 
-void check_plan(const Tensor& weight, const Tensor& bias, const Plan& plan) {
+const Tensor& check_weight(const Tensor& weight, const Tensor& bias) {
   if (weight.dim() != 3 || weight.size(0) == 0) {
     fail("weight is not a matrix an expert, got " + std::to_string(weight.dim()) +
          " dimensions, expected (experts, out_features, in_features)");
   }
-  if (!weight.is_cpu()) fail("weight is not on the CPU, got " + weight.device().str());
-  const std::string reason = why_not(plan.scheme, weight.size(1), weight.size(2));
-  if (!reason.empty()) fail("the weight cannot be quantized: " + reason);
-  const bool fp8_rows = plan.scheme.weight == WeightFormat::kInt4 &&
-                        plan.scheme.activation == ActivationFormat::kFp8Row;
-  if (fp8_rows || plan.activation.per_tensor || plan.activation.scale) {
-    fail("the config has no grouped form, got scheme " + std::string(plan.scheme.name));
-  }
   if (bias.defined() && bias.sizes() != weight.sizes().slice(0, 2)) {
     fail("bias has the wrong shape, expected (experts, out_features)");
   }
+  return weight;
 }
 
 QuantizedState quantize_expert(const Plan& plan, const Tensor& weight) {
@@ -73,11 +66,35 @@ Tensor stack(const std::vector<Tensor>& tensors) {
 
 }  // namespace
 
+GroupedLinearImpl::GroupedLinearImpl(const Tensor& weight, const Tensor& bias)
+    : experts_(check_weight(weight, bias).size(0)),
+      out_features_(weight.size(1)),
+      in_features_(weight.size(2)) {
+  this->weight = register_parameter("weight", weight, weight.requires_grad());
+  this->bias = register_parameter("bias", bias, bias.defined() && bias.requires_grad());
+}
+
 GroupedLinearImpl::GroupedLinearImpl(const Tensor& weight, const Config& config, const Tensor& bias)
-    : experts_(weight.dim() == 0 ? 0 : weight.size(0)) {
-  torch::NoGradGuard no_grad;
+    : GroupedLinearImpl(weight, bias) {
   const Plan plan = plan_from_config(config);
-  check_plan(weight, bias, plan);
+  const std::string reason = why_not(plan);
+  if (!reason.empty()) fail("the weight cannot be quantized: " + reason);
+  quantize(plan);
+}
+
+std::string GroupedLinearImpl::why_not(const Plan& plan) const {
+  if (is_quantized()) return "it is quantized already: " + scheme();
+  if (!weight.is_cpu()) return "its weight is on " + weight.device().str() + ", not on the CPU";
+  const bool fp8_rows = plan.scheme.weight == WeightFormat::kInt4 &&
+                        plan.scheme.activation == ActivationFormat::kFp8Row;
+  if (fp8_rows || plan.activation.per_tensor || plan.activation.scale) {
+    return "scheme " + std::string(plan.scheme.name) + " has no grouped form with this config";
+  }
+  return lowp::why_not(plan.scheme, out_features_, in_features_);
+}
+
+void GroupedLinearImpl::quantize(const Plan& plan) {
+  torch::NoGradGuard no_grad;
   std::vector<QuantizedState> experts;
   for (std::int64_t i = 0; i < experts_; ++i) {
     experts.push_back(quantize_expert(plan, weight[i].detach().contiguous()));
@@ -91,10 +108,33 @@ GroupedLinearImpl::GroupedLinearImpl(const Tensor& weight, const Config& config,
     for (QuantizedState& expert : experts) parts.push_back(*expert.tensors()[i].second);
     *tensor = register_buffer(name, stack(parts));
   }
-  if (bias.defined()) this->bias = register_parameter("bias", bias.detach(), false);
+  parameters_.erase("weight");
+  weight = Tensor();
+  if (bias.defined()) bias.set_requires_grad(false);
+}
+
+Tensor GroupedLinearImpl::plain_forward(const Tensor& x, const Tensor& offsets) {
+  const bool bf16 = x.scalar_type() == torch::kBFloat16 && weight.scalar_type() == torch::kBFloat16;
+  if (bf16 && !torch::GradMode::is_enabled() && x.is_cpu()) {
+    const Tensor out = at::empty({x.size(0), out_features_}, x.options());
+    call("lowp::grouped_linear_bf16", x, offsets, weight.contiguous(), optional(bias), out);
+    return out;
+  }
+  const Tensor ends = offsets.cpu().to(torch::kInt64).contiguous();
+  std::vector<Tensor> parts;
+  std::int64_t begin = 0;
+  for (std::int64_t i = 0; i < experts_; ++i) {
+    const std::int64_t end = ends.const_data_ptr<std::int64_t>()[i];
+    parts.push_back(
+        at::linear(x.slice(0, begin, end), weight[i], bias.defined() ? bias[i] : Tensor()));
+    begin = end;
+  }
+  parts.push_back(at::zeros({x.size(0) - begin, out_features_}, x.options()));
+  return torch::cat(parts);
 }
 
 Tensor GroupedLinearImpl::forward(const Tensor& x, const Tensor& offsets) {
+  if (!is_quantized()) return plain_forward(x, offsets);
   if (torch::GradMode::is_enabled() && x.requires_grad()) {
     fail("there is no gradient, got x that requires one, expected a NoGradGuard");
   }
@@ -141,8 +181,10 @@ Tensor GroupedLinearImpl::forward(const Tensor& x, const Tensor& offsets) {
 
 void GroupedLinearImpl::pretty_print(std::ostream& stream) const {
   stream << std::boolalpha << "lowp::nn::GroupedLinear(experts=" << experts_
-         << ", in_features=" << state_->k << ", out_features=" << state_->n
-         << ", bias=" << bias.defined() << ", scheme=" << scheme() << ")";
+         << ", in_features=" << in_features_ << ", out_features=" << out_features_
+         << ", bias=" << bias.defined();
+  if (is_quantized()) stream << ", scheme=" << scheme();
+  stream << ")";
 }
 
 void GroupedLinearImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
@@ -151,6 +193,7 @@ void GroupedLinearImpl::to(torch::Device device, torch::Dtype dtype, bool non_bl
 }
 
 void GroupedLinearImpl::to(torch::Dtype dtype, bool non_blocking) {
+  if (!is_quantized()) return Module::to(dtype, non_blocking);
   if (bias.defined()) bias.set_data(bias.to(dtype, non_blocking));
 }
 
@@ -158,9 +201,12 @@ void GroupedLinearImpl::to(torch::Device device, bool non_blocking) {
   Module::to(device, non_blocking);
 }
 
-std::string GroupedLinearImpl::scheme() const { return std::string(state_->scheme.name); }
+std::string GroupedLinearImpl::scheme() const {
+  return is_quantized() ? std::string(state_->scheme.name) : std::string();
+}
 
 Tensor GroupedLinearImpl::dequantized_weight() const {
+  if (!is_quantized()) fail("the weight is not quantized, got a plain one, expected a scheme");
   std::vector<Tensor> experts;
   for (std::int64_t i = 0; i < experts_; ++i) {
     QuantizedState expert = *state_;

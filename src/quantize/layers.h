@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lowp/nn/grouped_linear.h"
 #include "lowp/quantize.h"
 #include "quantize/plan.h"
 
@@ -14,12 +15,17 @@ namespace lowp {
 // A layer of the module: a lowp one, or a torch::nn::Linear that is only listed.
 struct Layer {
   std::string name;
-  nn::LinearImpl* linear;  // nullptr: torch's
+  nn::LinearImpl* linear;          // nullptr: the next, or torch's
+  nn::GroupedLinearImpl* grouped;  // or nullptr
   std::int64_t out_features;
   std::int64_t in_features;
+  std::int64_t experts;  // of a grouped layer, else 0
 };
 
 std::vector<Layer> find_layers(torch::nn::Module& module);
+
+// Whether the filter lets the layer through; torch's own are listed in any case.
+bool is_taken(const Filter& filter, const Layer& layer);
 
 // Why the layer cannot follow the plan; empty if it can.
 std::string why_not(const Layer& layer, const Plan& plan);

@@ -3,6 +3,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include <algorithm>
+#include <cmath>
 #include <regex>
 
 #include "lowp/cuda.h"
@@ -48,23 +49,39 @@ void quantize_layer(nn::LinearImpl& linear, const torch::Tensor& weight, const P
   linear.set_quantized_weight(quantized, plan.activation);
 }
 
+void quantize_grouped(nn::GroupedLinearImpl& grouped, const Plan& plan, LayerReport& report) {
+  const torch::Tensor weight = grouped.weight.detach().to(torch::kFloat32);
+  grouped.quantize(plan);
+  const torch::Tensor error = weight - grouped.dequantized_weight();
+  const auto norm = [](const torch::Tensor& x) {
+    return x.norm(2, torch::kFloat64).item<double>();
+  };
+  fill(report, plan.scheme, nn::byte_count(*grouped.quantized_state()),
+       20.0 * std::log10(norm(weight) / norm(error)));
+  report.bits_per_weight /= static_cast<double>(report.experts);
+}
+
 }  // namespace
 
 std::vector<Layer> find_layers(torch::nn::Module& module) {
   std::vector<Layer> layers;
   module.apply([&](const std::string& name, torch::nn::Module& child) {
     if (auto* linear = child.as<nn::LinearImpl>()) {
-      layers.push_back(
-          {name, linear, linear->options.out_features(), linear->options.in_features()});
+      layers.push_back({name, linear, nullptr, linear->options.out_features(),
+                        linear->options.in_features(), 0});
+    } else if (auto* grouped = child.as<nn::GroupedLinearImpl>()) {
+      layers.push_back({name, nullptr, grouped, grouped->out_features(), grouped->in_features(),
+                        grouped->experts()});
     } else if (const auto* plain = child.as<torch::nn::LinearImpl>()) {
       layers.push_back(
-          {name, nullptr, plain->options.out_features(), plain->options.in_features()});
+          {name, nullptr, nullptr, plain->options.out_features(), plain->options.in_features(), 0});
     }
   });
   return layers;
 }
 
 std::string why_not(const Layer& layer, const Plan& plan) {
+  if (layer.grouped != nullptr) return layer.grouped->why_not(plan);
   if (layer.linear == nullptr) {
     return "it is a torch::nn::Linear, whose weight cannot be exchanged: use lowp::nn::Linear";
   }
@@ -76,15 +93,26 @@ std::string why_not(const Layer& layer, const Plan& plan) {
   return lowp::why_not(plan.scheme, layer.out_features, layer.in_features);
 }
 
+bool is_taken(const Filter& filter, const Layer& layer) {
+  if (!filter) return true;
+  if (layer.linear != nullptr) return filter(*layer.linear, layer.name);
+  return layer.grouped == nullptr || filter(*layer.grouped, layer.name);
+}
+
 LayerReport visit_layer(const Layer& layer, const Plan* plan, std::string skipped,
                         const torch::Tensor& smoothing_factor) {
   LayerReport report;
   report.name = layer.name;
   report.out_features = layer.out_features;
   report.in_features = layer.in_features;
+  report.experts = layer.experts;
   report.skipped = std::move(skipped);
   if (report.skipped.empty()) report.skipped = why_not(layer, *plan);
   if (!report.skipped.empty()) return report;
+  if (layer.grouped != nullptr) {
+    quantize_grouped(*layer.grouped, *plan, report);
+    return report;
+  }
   torch::Tensor weight = layer.linear->weight.detach().contiguous();
   if (smoothing_factor.defined()) {
     weight = (weight.to(torch::kFloat32) * smoothing_factor).to(weight.scalar_type());
@@ -154,7 +182,7 @@ Report quantize_(torch::nn::Module& module, const Config& config, const Filter& 
   const Plan plan = plan_from_config(config);
   Report report;
   for (const Layer& layer : find_layers(module)) {
-    const bool taken = !filter || layer.linear == nullptr || filter(*layer.linear, layer.name);
+    const bool taken = is_taken(filter, layer);
     report.layers.push_back(visit_layer(layer, &plan, taken ? "" : "the filter leaves it out"));
   }
   return report;

@@ -13,6 +13,7 @@ std::string Report::to_json() const {
     nlohmann::ordered_json entry{{"name", layer.name},
                                  {"out_features", layer.out_features},
                                  {"in_features", layer.in_features}};
+    if (layer.experts > 0) entry["experts"] = layer.experts;
     if (layer.skipped.empty()) {
       entry["scheme"] = layer.scheme;
       entry["group_size"] = layer.group_size;
@@ -31,7 +32,9 @@ std::ostream& operator<<(std::ostream& stream, const Report& report) {
   const std::ios_base::fmtflags flags = stream.flags();
   const std::streamsize precision = stream.precision();
   for (const LayerReport& layer : report.layers) {
-    stream << layer.name << " (" << layer.out_features << ", " << layer.in_features << "): ";
+    stream << layer.name << " (";
+    if (layer.experts > 0) stream << layer.experts << ", ";
+    stream << layer.out_features << ", " << layer.in_features << "): ";
     if (layer.skipped.empty()) {
       stream << layer.scheme << std::fixed << std::setprecision(2) << ", " << layer.bits_per_weight
              << " bits per weight, SQNR " << layer.sqnr_db << " dB\n";

@@ -116,8 +116,10 @@ Report quantize_(torch::nn::Module& module, const SmoothQuantConfig& config,
     Observation observation;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const Layer& layer = layers[i];
-      const bool taken = !filter || layer.linear == nullptr || filter(*layer.linear, layer.name);
-      skipped[i] = taken ? why_not(layer, plan) : "the filter leaves it out";
+      skipped[i] = is_taken(filter, layer) ? why_not(layer, plan) : "the filter leaves it out";
+      if (layer.grouped != nullptr && skipped[i].empty()) {
+        skipped[i] = "SmoothQuant has no grouped form";
+      }
       if (skipped[i].empty()) observation.watch(*layer.linear, ranges[i]);
     }
     calibrate();

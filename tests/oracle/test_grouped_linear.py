@@ -166,3 +166,61 @@ def test_opcheck():
     module = lowp.nn.GroupedLinear(weight, CONFIGS["w4a8"])
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
     assert torch.equal(compiled(x, offsets), module(x, offsets))
+
+
+class Experts(torch.nn.Module):
+    """Two grouped layers and a router, which is a plain one."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        torch.manual_seed(0)
+        self.router = torch.nn.Linear(K, EXPERTS, dtype=dtype)
+        self.up = lowp.nn.GroupedLinear(torch.randn(EXPERTS, N, K, dtype=dtype), bias=torch.randn(EXPERTS, N, dtype=dtype))
+        self.down = lowp.nn.GroupedLinear(torch.randn(EXPERTS, 96, N, dtype=dtype) / 16)
+
+    def forward(self, x, offsets):
+        return self.down(torch.relu(self.up(x, offsets)), offsets)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_quantize_takes_grouped_layers(dtype):
+    model = Experts(dtype)
+    offsets, _ = rows_of(SIZES[4])
+    x = torch.randn(int(offsets[-1]) + BEHIND, K).to(dtype)
+    with torch.no_grad():
+        expected = model(x, offsets)
+        reports = lowp.quantize_(model, lowp.Int8WeightOnlyConfig())
+        assert [(r.name, r.experts, r.scheme) for r in reports] == [
+            ("router", 0, "W8A16"), ("up", EXPERTS, "W8A16"), ("down", EXPERTS, "W8A16")
+        ]  # fmt: skip
+        assert all(r.sqnr_db > 30 and 8 < r.bits_per_weight < 8.5 for r in reports)
+        got = model(x, offsets)
+    assert got.dtype == dtype and not got[int(offsets[-1]) :].any()
+    error = got.double() - expected.double()
+    assert 20 * torch.log10(expected.double().norm() / error.norm()) > 30
+    assert lowp.quantize_(model, lowp.Int8WeightOnlyConfig())[1].skipped == "it is quantized already: W8A16"
+
+
+def test_quantize_lists_grouped_layers_that_it_cannot_take():
+    model = Experts(torch.float32)
+    reports = lowp.quantize_(model, lowp.MXFP4WeightOnlyConfig())
+    assert [bool(r.skipped) for r in reports] == [False, False, True]  # 200 columns are no multiple of 32
+    reports = lowp.quantize_(model, lowp.SmoothQuantConfig(), calibrate=lambda: None)
+    assert reports[2].skipped == "SmoothQuant has no grouped form"
+    with pytest.raises(ValueError, match="model is a linear layer itself, got GroupedLinear"):
+        lowp.quantize_(model.down, lowp.Int8WeightOnlyConfig())
+
+
+def test_plain_grouped_layer_has_gradients():
+    model = Experts(torch.float32)
+    offsets, rows = rows_of([2, 0, 3, 1, 1])
+    x = torch.randn(9, K, requires_grad=True)
+    model.up(x, offsets).square().sum().backward()
+    for expert, own in enumerate(rows):
+        part = x.detach()[own].requires_grad_()
+        weight = model.up.weight.detach()[expert].requires_grad_()
+        torch.nn.functional.linear(part, weight, model.up.bias[expert].detach()).square().sum().backward()
+        assert torch.allclose(x.grad[own], part.grad, rtol=1e-5, atol=1e-4)
+        assert torch.allclose(model.up.weight.grad[expert], weight.grad, rtol=1e-5, atol=1e-4)
+    assert not x.grad[7:].any()
+    assert model.bfloat16().up.weight.dtype == torch.bfloat16

@@ -145,7 +145,7 @@ TEST(Quantize, TheFilterLeavesOut) {
   Block model;
   const Report report =
       quantize_(model, Int8WeightOnlyConfig{},
-                [](const nn::LinearImpl&, const std::string& name) { return name != "head"; });
+                [](const torch::nn::Module&, const std::string& name) { return name != "head"; });
   EXPECT_EQ(of(report, "head").skipped, "the filter leaves it out");
   EXPECT_TRUE(model->up->is_quantized());
 }

@@ -14,7 +14,8 @@ constexpr kernels::ParallelFor kTorchThreads{
       torch::stable::parallel_for(0, count, grain, [&](std::int64_t begin, std::int64_t end) {
         body(body_context, begin, end);
       });
-    }};
+    },
+    [](void*) { return static_cast<int>(torch::stable::get_num_threads()); }};
 
 }  // namespace
 

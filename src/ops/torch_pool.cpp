@@ -13,7 +13,8 @@ void run(void*, std::int64_t count, std::int64_t grain,
   });
 }
 
-constexpr kernels::ParallelFor kTorchPool{nullptr, run};
+constexpr kernels::ParallelFor kTorchPool{
+    nullptr, run, [](void*) { return static_cast<int>(torch::stable::get_num_threads()); }};
 
 }  // namespace
 

@@ -21,6 +21,7 @@ TEST(ParallelFor, WithoutAPoolRunsTheWholeRangeOnce) {
     for (std::int64_t i = begin; i < end; ++i) ++hits[i];
   });
   EXPECT_EQ(hits, std::vector<int>(17, 1));
+  EXPECT_EQ(threads_of(nullptr), 1);
 }
 
 }  // namespace

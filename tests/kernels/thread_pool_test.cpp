@@ -17,6 +17,7 @@ TEST(ThreadPool, CoversEveryIndexOnceForAnyCountAndGrain) {
   for (int threads : {1, 2, 5}) {
     ThreadPool pool(threads);
     EXPECT_EQ(pool.threads(), threads);
+    EXPECT_EQ(threads_of(pool.parallel_for()), threads);
     for (std::int64_t count : {1, 2, 7, 64, 1000}) {
       for (std::int64_t grain : {1, 3, 64, 5000}) {
         std::vector<std::atomic<int>> hits(static_cast<std::size_t>(count));

@@ -8,12 +8,19 @@ namespace lowp::kernels {
 // pool, the thread pool below, or nullptr for the calling thread alone.
 // `run` calls body(body_context, begin, end) on disjoint ranges that cover [0, count), none of them
 // shorter than `grain` but the last, and returns when all are done.
+// threads(context): how many threads run it at most, for loops whose ranges should be as long as
+// they can be.
 struct ParallelFor {
   void* context;
   void (*run)(void* context, std::int64_t count, std::int64_t grain,
               void (*body)(void* body_context, std::int64_t begin, std::int64_t end),
               void* body_context);
+  int (*threads)(void* context);
 };
+
+inline std::int64_t threads_of(const ParallelFor* parallel) {
+  return parallel == nullptr ? 1 : parallel->threads(parallel->context);
+}
 
 // Calls body(begin, end). Inlined into each caller: safe in a file of any ISA level, because it is
 // a template over the caller's own closure type.

@@ -109,10 +109,12 @@ struct ThreadPool::State {
   int busy = 0;  // workers that have not left the current loop
   bool stopping = false;
   std::vector<std::thread> workers;
-  ParallelFor parallel{this, [](void* state, std::int64_t count, std::int64_t grain, RangeBody body,
-                                void* body_context) {
-                         static_cast<State*>(state)->run(count, grain, body, body_context);
-                       }};
+  ParallelFor parallel{
+      this,
+      [](void* state, std::int64_t count, std::int64_t grain, RangeBody body, void* body_context) {
+        static_cast<State*>(state)->run(count, grain, body, body_context);
+      },
+      [](void* state) { return static_cast<int>(static_cast<State*>(state)->workers.size()) + 1; }};
 };
 
 ThreadPool::ThreadPool(int threads)

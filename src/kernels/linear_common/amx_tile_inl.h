@@ -1,4 +1,4 @@
-// The size of panels_inl.h's tile on AMX, and the tile registers' scope. For level amx.
+// The sizes of amx_panels_inl.h, and the tile registers' scope. For level amx.
 #pragma once
 
 #include <array>
@@ -9,16 +9,10 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kTileSide = 16;  // rows of a tile register, each of 64 bytes
-constexpr std::int64_t kTileRows = 32;  // two by two tiles of sums
-constexpr std::int64_t kTileVectors = 2;
-constexpr std::int64_t kPanelSteps = 128;  // 16 KiB of decoded weight: stays in L1
-constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
-constexpr std::int64_t kBlockRows = 512;   // a panel is decoded once for so many
-constexpr std::int64_t kLeastBlockRows = 128;
-constexpr bool kReadsXInPlace = false;    // rows a power of two apart share few sets of a cache
-constexpr std::int64_t kMostRanges = 32;  // so that panels of a range share the copy of x
-constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
+constexpr std::int64_t kTileSide = 16;      // rows of a tile register, each of 64 bytes
+constexpr std::int64_t kTileRows = 32;      // rows of x that two by two tiles of sums take
+constexpr std::int64_t kPanelColumns = 32;  // and columns
+constexpr std::int64_t kPanelSteps = 128;   // of x and of a panel, 16 KiB each: L1 holds both
 
 // Every tile register at full size while it lives.
 struct TileScope {

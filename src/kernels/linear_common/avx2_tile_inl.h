@@ -11,12 +11,7 @@ constexpr std::int64_t kTileVectors = 2;   // vectors of columns in registers: 1
 constexpr std::int64_t kPanelSteps = 256;  // 16 KiB of decoded weight: stays in L1
 constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 264;
-constexpr std::int64_t kLeastBlockRows = kBlockRows;
-constexpr bool kReadsXInPlace = true;
-constexpr std::int64_t kMostRanges = 1 << 30;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
-
-struct TileScope {};
 
 // Rows are dwords: transposed[j] holds dword j of each row.
 inline void transpose_square(const std::int32_t (*rows)[kPanelSteps], std::int64_t at,

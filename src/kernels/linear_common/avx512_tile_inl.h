@@ -12,12 +12,7 @@ constexpr std::int64_t kTileVectors = 3;   // vectors of columns in registers: 2
 constexpr std::int64_t kPanelSteps = 128;  // 24 KiB of decoded weight: stays in L1
 constexpr std::int64_t kBlockPanels = 4;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 256;
-constexpr std::int64_t kLeastBlockRows = kBlockRows;
-constexpr bool kReadsXInPlace = true;
-constexpr std::int64_t kMostRanges = 1 << 30;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
-
-struct TileScope {};
 
 }  // namespace
 }  // namespace lowp::kernels

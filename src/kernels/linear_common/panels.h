@@ -13,10 +13,12 @@ void linear_panels_avx512(const LinearJob& job);
 // bf16 elements, vdpbf16ps: products exact, sums fp32, subnormal bf16 numbers count as zero.
 void linear_panels_avx512_bf16(const LinearJob& job);
 
-// AMX tiles, of bf16 with products and sums as above, and of signed int8; 32 rows of the weight are
-// decoded at once, for some 512 rows of x.
+// AMX tiles, of bf16 with products and sums as above, and of signed int8, whose sums are int32 or,
+// with group_scales, those of groups and then fp32. The weight is decoded once for some 512 rows of
+// x.
 void linear_panels_amx(const LinearJob& job);
 void linear_panels_amx_int8(const LinearJob& job);
+void linear_panels_amx_int8_groups(const LinearJob& job);
 
 // A tile has 16 rows of x: with four in use, the kernels for few rows of the level below are
 // faster.

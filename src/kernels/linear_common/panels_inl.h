@@ -8,14 +8,12 @@
 
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_common/job.h"
+#include "kernels/linear_common/panel_parts_inl.h"
 
 namespace lowp::kernels {
 namespace {
 
 constexpr std::int64_t kBlockColumns = kBlockPanels * kPanelColumns;
-// Pieces of a panel with one scale each: of 16 columns, or of 32 where a step is four.
-constexpr std::int64_t kMaxSegments = kPanelSteps / 8;
-
 // 370 KiB of stack a thread with AVX-512, 450 with AVX2; L2 holds it.
 struct PanelScratch {
   alignas(64) std::int32_t panel[kPanelSteps][kPanelColumns];
@@ -28,28 +26,8 @@ struct PanelScratch {
   float x_sums[kMaxSegments][kBlockRows];
 };
 
-// Decodes columns [n, n + kPanelColumns) of the product, that is rows of the weight, for K
-// [k_begin, k_end).
-inline void fill_panel(const LinearJob& job, std::int64_t n, std::int64_t k_begin,
-                       std::int64_t k_end, std::int64_t steps, PanelScratch& scratch) {
-  for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
-    const std::int64_t rows = smaller(kLanes, job.n - n - first);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      job.decode_weight(job.args, n + first + row, k_begin, k_end, scratch.decoded[row]);
-    }
-    for (std::int64_t row = rows; row < kLanes; ++row) {
-      std::memset(scratch.decoded[row], 0, sizeof(scratch.decoded[row]));
-    }
-    for (std::int64_t step = 0; step < steps; step += kLanes) {
-      transpose_square(scratch.decoded, step, scratch.panel + step, first);
-    }
-  }
-}
-
-// One piece of a panel times some rows of x: what is added to the sums.
+// One piece of a panel times kRows rows of x: what is added to the sums.
 struct Segment {
-  std::int64_t rows;
-  std::int64_t columns;
   const char* x;  // first row's steps
   std::int64_t x_stride;
   const std::int32_t (*panel)[kPanelColumns];
@@ -172,15 +150,11 @@ constexpr auto kMultiplyTile = []<int... kRow>(std::integer_sequence<int, kRow..
 
 template <class Multiplier>
 MultiplyTile choose_tile(std::int64_t rows, std::int64_t columns) {
-  if constexpr (requires(const Segment& segment) { Multiplier::multiply_tiles(segment); }) {
-    return Multiplier::multiply_tiles;
-  } else {
-    const auto row = static_cast<std::size_t>(rows - 1);
-    if constexpr (kTileVectors == 3) {
-      if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[row];
-    }
-    return columns > kLanes ? kMultiplyTile<Multiplier, 2>[row] : kMultiplyTile<Multiplier, 1>[row];
+  const auto row = static_cast<std::size_t>(rows - 1);
+  if constexpr (kTileVectors == 3) {
+    if (columns > 2 * kLanes) return kMultiplyTile<Multiplier, 3>[row];
   }
+  return columns > kLanes ? kMultiplyTile<Multiplier, 2>[row] : kMultiplyTile<Multiplier, 1>[row];
 }
 
 // A block of the product: rows [m, m + rows) and columns [n, n + columns), and one range of K.
@@ -191,52 +165,11 @@ struct PanelBlock {
   std::int64_t columns;
 };
 
-struct KRange {
-  std::int64_t begin;
-  std::int64_t end;
-};
-
 // Whether elements are multiplied by their scales before the product, which numerics 8 asks for
 // where x has none: the multiplier's elements must hold the result.
 template <class Multiplier>
 bool scales_go_into_panel(const LinearJob& job) {
   return Multiplier::kHoldsScaled && job.group_scales != nullptr && job.x_group_scale == nullptr;
-}
-
-// The pieces of `range` that lie in one group each.
-template <class Multiplier>
-std::int64_t split(const LinearJob& job, KRange range, KRange* pieces) {
-  if (job.group_scales == nullptr) {
-    pieces[0] = range;
-    return 1;
-  }
-  std::int64_t count = 0;
-  for (std::int64_t begin = range.begin; begin < range.end; ++count) {
-    const std::int64_t end = smaller((begin / job.group + 1) * job.group, range.end);
-    pieces[count] = {begin, end};
-    begin = end;
-  }
-  return count;
-}
-
-inline float sum_of_steps(const std::int32_t* steps, std::int64_t count,
-                          Floats (*add_elements)(Floats, Ints)) {
-  Floats sum = broadcast(0.0F);
-  for (std::int64_t step = 0; step < count; step += kLanes) {
-    sum = add_elements(sum, load_ints(steps + step, first_lanes(count - step)));
-  }
-  return sum_of_lanes(sum);
-}
-
-// values[i][column]: of group `group` + i and row n + column of the weight.
-inline void fill_group_values(const LinearJob& job, LinearJob::GroupValues get, std::int64_t n,
-                              std::int64_t columns, std::int64_t group, std::int64_t count,
-                              float (*values)[kPanelColumns]) {
-  alignas(64) float rows[kPanelColumns * kMaxSegments + kLanes];
-  get(job.args, n, columns, group, count, rows);
-  for (std::int64_t column = 0; column < columns; ++column) {
-    for (std::int64_t i = 0; i < count; ++i) values[i][column] = rows[column * count + i];
-  }
 }
 
 // In place: elements of pieces of one group each, times its scale, plus its zero.
@@ -280,8 +213,6 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
     for (std::int64_t i = 0; i < segment_count; ++i) {
       const std::int64_t step = (segments[i].begin - range.begin) / Multiplier::kPerStep;
       Segment segment{};
-      segment.rows = rows;
-      segment.columns = columns;
       segment.x = x + row * x_stride + step * 4;
       segment.x_stride = x_stride;
       segment.panel = scratch.panel + step;
@@ -312,13 +243,13 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     const KRange range{begin, smaller(begin + kPanelK, job.k)};
     const std::int64_t steps = ceil_div(range.end - range.begin, Multiplier::kPerStep);
     KRange pieces[kMaxSegments];
-    const std::int64_t count = split<Multiplier>(job, range, pieces);
+    const std::int64_t count = split(job, range, pieces);
 
     // x as it is, unless a step would reach over the end of a row or sums of x are needed.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
     const bool sums_x = (job.group_zeros != nullptr && !scales_go_into_panel<Multiplier>(job)) ||
                         job.group_offsets != nullptr;
-    const bool direct = kReadsXInPlace && job.x != nullptr && whole && !sums_x;
+    const bool direct = job.x != nullptr && whole && !sums_x;
     const char* x = reinterpret_cast<const char*>(scratch.x);
     std::int64_t x_stride = sizeof(scratch.x[0]);
     if (direct) {
@@ -340,7 +271,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       }
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
-      fill_panel(job, n, range.begin, range.end, steps, scratch);
+      fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
       multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
     }
   }
@@ -349,43 +280,29 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
   }
 }
 
-// As many rows as scratch holds, or fewer where there would be too few blocks for the threads.
-inline std::int64_t rows_of_block(std::int64_t m, std::int64_t panels) {
-  constexpr std::int64_t kBlocks = 64;
-  const std::int64_t least = ceil_div(m, kBlockRows);
-  const std::int64_t most = ceil_div(m, kLeastBlockRows);
-  const std::int64_t wanted = ceil_div(kBlocks, panels);
-  const std::int64_t blocks = wanted < least ? least : smaller(wanted, most);
-  return ceil_div(ceil_div(m, blocks), kTileRows) * kTileRows;
-}
-
 // Panels of one block of rows follow each other, so that a thread's range shares decoded x.
 template <class Multiplier>
 void multiply_panels(const LinearJob& job) {
   if (job.m == 0 || job.n == 0) return;
   const std::int64_t panels = ceil_div(job.n, kPanelColumns);
-  const std::int64_t block_rows = rows_of_block(job.m, panels);
-  const std::int64_t row_blocks = ceil_div(job.m, block_rows);
+  const std::int64_t row_blocks = ceil_div(job.m, kBlockRows);
+  const std::int64_t block_rows = ceil_div(ceil_div(job.m, row_blocks), kTileRows) * kTileRows;
   const std::int64_t panel_macs = block_rows * kPanelColumns * (job.k + 1);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 10 us
   const std::int64_t worth = ceil_div(kWorthAThread, panel_macs);
-  const std::int64_t long_enough = smaller(kBlockPanels, panels * row_blocks / kMostRanges);
-  parallel_for(job.parallel, panels * row_blocks, worth > long_enough ? worth : long_enough,
-               [&](std::int64_t begin, std::int64_t end) {
-                 PanelScratch scratch;
-                 [[maybe_unused]] const TileScope tiles;
-                 while (begin < end) {
-                   const std::int64_t row = begin / panels * block_rows;
-                   const std::int64_t panel = begin % panels;
-                   const std::int64_t count =
-                       smaller(smaller(kBlockPanels, end - begin), panels - panel);
-                   const std::int64_t n = panel * kPanelColumns;
-                   const PanelBlock block{row, smaller(block_rows, job.m - row), n,
-                                          smaller(count * kPanelColumns, job.n - n)};
-                   multiply_block<Multiplier>(job, block, scratch);
-                   begin += count;
-                 }
-               });
+  parallel_for(job.parallel, panels * row_blocks, worth, [&](std::int64_t begin, std::int64_t end) {
+    PanelScratch scratch;
+    while (begin < end) {
+      const std::int64_t row = begin / panels * block_rows;
+      const std::int64_t panel = begin % panels;
+      const std::int64_t count = smaller(smaller(kBlockPanels, end - begin), panels - panel);
+      const std::int64_t n = panel * kPanelColumns;
+      const PanelBlock block{row, smaller(block_rows, job.m - row), n,
+                             smaller(count * kPanelColumns, job.n - n)};
+      multiply_block<Multiplier>(job, block, scratch);
+      begin += count;
+    }
+  });
 }
 
 }  // namespace

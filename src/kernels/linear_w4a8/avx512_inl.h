@@ -28,9 +28,10 @@ struct Avx512Rows {
   }
 };
 
-// Nibbles plus 8 of 64 columns a time, in order.
-inline void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin,
-                          std::int64_t k_end, std::int32_t* steps) {
+// Nibbles plus kOffset, of 64 columns a time, in order.
+template <std::int32_t kOffset>
+void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+                   std::int32_t* steps) {
   const auto& args = *static_cast<const LinearW4A8Args*>(from);
   const std::uint8_t* codes = args.weight + (row * args.k + k_begin) / 2;
   const std::int64_t bytes = (k_end - k_begin) / 2;
@@ -39,7 +40,8 @@ inline void decode_weight(const void* from, std::int64_t row, std::int64_t k_beg
         _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(first_32_lanes(bytes - i), codes + i));
     const Ints nibbles =
         _mm512_and_si512(_mm512_or_si512(words, _mm512_slli_epi16(words, 4)), nibble_mask());
-    store_ints(steps + i / 2, _mm512_xor_si512(nibbles, _mm512_set1_epi8(kCodeOffset)));
+    const Ints codes = _mm512_xor_si512(nibbles, _mm512_set1_epi8(kCodeOffset));
+    store_ints(steps + i / 2, _mm512_sub_epi8(codes, _mm512_set1_epi8(kCodeOffset - kOffset)));
   }
 }
 
@@ -56,7 +58,7 @@ inline void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, s
 template <class Multiplier, class Level>
 void multiply(const LinearW4A8Args& args) {
   LinearJob job = job_of(args);
-  job.decode_weight = decode_weight;
+  job.decode_weight = decode_weight<kCodeOffset>;
   job.decode_x = decode_x;
   if (fits_few_rows(args)) {
     multiply_few_rows<Level>(args, job);

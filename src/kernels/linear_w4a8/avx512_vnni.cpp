@@ -1,4 +1,5 @@
 // vpdpbusd takes the weight, which is not negative once it has its offset, as its unsigned side.
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_w4a8/avx512_inl.h"
 
 namespace lowp::kernels {
@@ -28,6 +29,17 @@ struct NibbleRows : Avx512Rows {
 };
 
 }  // namespace
+
+// Signed codes of the weight, without an offset.
+void linear_w4a8_amx(const LinearW4A8Args& args) {
+  LinearJob job = job_of(args);
+  job.decode_weight = decode_weight<0>;
+  job.decode_x = decode_x;
+  job.weight_codes = {args.weight, args.k / 2, 4};
+  job.x_codes = {args.x, args.k, 8};
+  job.group_offsets = args.zero_point == nullptr ? nullptr : group_offsets<0>;
+  linear_panels_amx_int8_groups(job);
+}
 
 void linear_w4a8_avx512_vnni(const LinearW4A8Args& args) {
   multiply<NibbleQuads, NibbleRows>(args);

@@ -37,15 +37,16 @@ inline void group_zeros(const void* from, std::int64_t n, std::int64_t rows, std
                    });
 }
 
-// -(8 + zero_point)
-inline void group_offsets(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                          std::int64_t count, float* values) {
+// -(kOffset + zero_point)
+template <std::int32_t kOffset>
+void group_offsets(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                   std::int64_t count, float* values) {
   values_of_groups(from, n, rows, group, count, values,
                    [](const LinearW4A8Args& args, std::int64_t at, std::int64_t length, float* to) {
                      for (std::int64_t i = 0; i < length; ++i) {
                        const int zero_point =
                            args.zero_point == nullptr ? 0 : args.zero_point[at + i];
-                       to[i] = static_cast<float>(-kCodeOffset - zero_point);
+                       to[i] = static_cast<float>(-kOffset - zero_point);
                      }
                    });
 }
@@ -59,7 +60,7 @@ inline LinearJob job_of(const LinearW4A8Args& args) {
   job.k = args.k;
   job.group = args.group_size;
   job.group_scales = group_scales;
-  job.group_offsets = group_offsets;
+  job.group_offsets = group_offsets<kCodeOffset>;
   if (args.zero != nullptr) job.group_zeros = group_zeros;
   job.row_scale = args.x_scale;
   job.row_scale_stride = 1;

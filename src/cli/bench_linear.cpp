@@ -33,19 +33,28 @@ constexpr std::array<std::string_view, 10> kOperations{
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
  public:
-  // `count` bytes, random but with the bits of `clear` off: no NaN code, no huge exponent.
+  // `count` bytes, random but with the bits of `clear` off: no NaN code, no huge exponent. They
+  // repeat after some 64 KiB.
   std::uint8_t* bytes(std::int64_t count, std::uint8_t clear = 0) {
+    constexpr std::size_t kPeriod = 65521;
     std::vector<std::uint8_t>& block = blocks_.emplace_back(static_cast<std::size_t>(count));
-    for (std::uint8_t& byte : block) byte = static_cast<std::uint8_t>(random_() & ~clear);
+    for (std::size_t i = 0; i < block.size() && i < kPeriod; ++i) {
+      block[i] = static_cast<std::uint8_t>(random_() & ~clear);
+    }
+    for (std::size_t i = kPeriod; i < block.size(); i += kPeriod) {
+      std::memcpy(block.data() + i, block.data(), std::min(kPeriod, block.size() - i));
+    }
     return block.data();
   }
 
   // `count` values, all of them `value`.
   template <class T>
   T* filled(std::int64_t count, T value) {
-    auto* block = bytes(count * static_cast<std::int64_t>(sizeof(T)));
-    for (std::int64_t i = 0; i < count; ++i) std::memcpy(block + i * sizeof(T), &value, sizeof(T));
-    return reinterpret_cast<T*>(block);
+    std::vector<std::uint8_t>& block =
+        blocks_.emplace_back(static_cast<std::size_t>(count) * sizeof(T));
+    auto* values = reinterpret_cast<T*>(block.data());
+    std::fill_n(values, count, value);
+    return values;
   }
 
  private:
@@ -278,26 +287,6 @@ std::vector<LinearTiming> time_linear(std::string_view operation, const LinearSh
   }
   Problem problem(shape, group_size, options);
   return found->run(problem);
-}
-
-double read_bandwidth(const LinearBenchOptions& options) {
-  const std::vector<std::uint64_t> memory(static_cast<std::size_t>(options.cold_bytes) / 8, 1);
-  double best = 0;
-  volatile std::uint64_t sink = 0;
-  for (int repetition = 0; repetition < 5; ++repetition) {
-    const Clock::time_point before = Clock::now();
-    parallel_for(options.parallel, static_cast<std::int64_t>(memory.size()), 1 << 16,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   std::array<std::uint64_t, 8> sums{};  // independent chains
-                   for (std::int64_t i = begin; i + 8 <= end; i += 8) {
-                     for (std::size_t j = 0; j < 8; ++j) sums[j] += memory[i + j];
-                   }
-                   for (const std::uint64_t sum : sums) sink = sink + sum;
-                 });
-    const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
-    best = std::max(best, static_cast<double>(memory.size()) * 8 / seconds);
-  }
-  return best;
 }
 
 }  // namespace lowp::cli

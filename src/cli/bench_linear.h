@@ -38,7 +38,4 @@ std::span<const std::string_view> linear_operations();
 std::vector<LinearTiming> time_linear(std::string_view operation, const LinearShape& shape,
                                       std::int64_t group_size, const LinearBenchOptions& options);
 
-// Bytes a second of reading memory with the same threads: the bound of a linear with few rows.
-double read_bandwidth(const LinearBenchOptions& options);
-
 }  // namespace lowp::cli

@@ -1,0 +1,13 @@
+#include "kernels/limits/loops.h"
+#include "kernels/limits/sums_inl.h"
+
+namespace lowp::kernels {
+
+void bf16_avx512_bf16(std::int64_t iterations) {
+  const __m512 zero = _mm512_setzero_ps();
+  repeat<kAvx512Sums>(iterations, zero, [zero](__m512& sum) {
+    asm volatile("vdpbf16ps %1, %1, %0" : "+v"(sum) : "v"(zero));
+  });
+}
+
+}  // namespace lowp::kernels

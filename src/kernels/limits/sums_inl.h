@@ -1,0 +1,27 @@
+// Internal linkage: each file keeps its own copy under its own flags.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace lowp::kernels {
+namespace {
+
+// step(sum) on each of kSums registers, `iterations` times. Steps are written in assembly: GCC 12
+// stores integer sums after every step. What a register holds does not matter to it.
+template <int kSums, class Vector, class Step>
+void repeat(std::int64_t iterations, Vector zero, const Step& step) {
+  Vector sums[kSums];
+#pragma GCC unroll 24
+  for (int j = 0; j < kSums; ++j) sums[j] = zero;
+  for (std::int64_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 24
+    for (int j = 0; j < kSums; ++j) step(sums[j]);
+  }
+#pragma GCC unroll 24
+  for (int j = 0; j < kSums; ++j) asm volatile("" : "+v"(sums[j]));
+}
+
+}  // namespace
+}  // namespace lowp::kernels

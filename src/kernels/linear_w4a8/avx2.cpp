@@ -39,6 +39,7 @@ struct Avx2Rows {
   static Ints load(const std::uint8_t* data, std::int64_t bytes) {
     return load_bytes_256(data, bytes);
   }
+  static void read_ahead(const std::uint8_t* /*data*/) {}
   static void split(Ints packed, Ints& even, Ints& odd) {
     const Ints codes = _mm256_xor_si256(packed, _mm256_set1_epi8(static_cast<char>(0x88)));
     even = _mm256_and_si256(codes, nibble_mask());

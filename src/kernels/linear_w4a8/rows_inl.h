@@ -1,8 +1,9 @@
-// Few rows of x: bound by reading the weight, whose rows go by one after the other, a stream that
-// the hardware reads ahead by itself. x waits in L1 in the order that the nibbles come out, beside
+// Few rows of x: bound by reading the weight, whose rows go by one after the other, one stream. x
+// waits in L1 in the order that the nibbles come out, beside
 // the sums of what each lane multiplies. A file of one ISA level includes its vectors first and
 // has a Level:
 //   load(data, bytes)                          at most a vector of bytes, zeros behind
+//   read_ahead(data)                           where the hardware does not by itself
 //   split(packed, even, odd)                   nibbles plus 8, of even and of odd columns
 //   add_products(sum, even, x_even, odd, x_odd)  int32
 //   spread(values)                             a number for each 32 columns of a step, to its lanes
@@ -131,6 +132,7 @@ void multiply_row(const std::uint8_t* codes, std::int64_t bytes, const Spans& sp
     for (; step < end; ++step) {
       const std::uint8_t* at_step = codes + step * kStepBytes;
       const std::int64_t left = bytes - step * kStepBytes;
+      Level::read_ahead(at_step);
       Ints even, odd;
       Level::split(left >= kStepBytes ? load_ints(at_step) : Level::load(at_step, left), even, odd);
 #pragma GCC unroll 4

@@ -300,6 +300,15 @@ inline std::int64_t rows_of_block(std::int64_t m, std::int64_t panels, std::int6
   }
 }
 
+// Of a thread's share: several ranges, so that a thread that the system holds up holds up no other
+// for long, but wide ones, because x is decoded for each.
+inline std::int64_t panels_of_range(std::int64_t share) {
+  constexpr std::int64_t kLeast = 4;
+  constexpr std::int64_t kMostRanges = 4;
+  const std::int64_t ranges = smaller(share / kLeast, kMostRanges);
+  return ranges > 1 ? ceil_div(share, ranges) : share;
+}
+
 // Panels of one block of rows follow each other, so that blocks of a thread's range are wide.
 template <class Multiplier>
 void multiply_panels(const LinearJob& job) {
@@ -310,8 +319,8 @@ void multiply_panels(const LinearJob& job) {
   const std::int64_t count = panels * ceil_div(job.m, block_rows);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 2 us
   const std::int64_t worth = ceil_div(kWorthAThread, block_rows * kPanelColumns * (job.k + 1));
-  const std::int64_t share = ceil_div(count, threads);
-  parallel_for(job.parallel, count, worth > share ? worth : share,
+  const std::int64_t range = panels_of_range(ceil_div(count, threads));
+  parallel_for(job.parallel, count, worth > range ? worth : range,
                [&](std::int64_t begin, std::int64_t end) {
                  AmxScratch scratch;
                  const TileScope tiles;

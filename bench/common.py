@@ -20,7 +20,10 @@ def cpu_model():
 
 
 def commit():
-    """The commit, with -dirty if what runs differs from it: anything but results and Markdown."""
+    """The commit, with -dirty if what runs differs from it: anything but results and Markdown. LOWP_COMMIT
+    says it where there is no repository."""
+    if given := os.environ.get("LOWP_COMMIT"):
+        return given
 
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()

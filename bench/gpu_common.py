@@ -10,10 +10,11 @@ import datetime
 import json
 import os
 import statistics
-import subprocess
 import time
 
 import torch
+
+from common import commit
 
 LAUNCHES = 10
 SAMPLES = 30
@@ -74,13 +75,6 @@ def interleaved_milliseconds(calls, buffers, rounds=7, launches=6):
             torch.cuda.synchronize()
             times[name].append(start.elapsed_time(end) / launches)
     return {name: statistics.median(values) for name, values in times.items()}
-
-
-def commit():
-    if given := os.environ.get("LOWP_COMMIT"):
-        return given
-    found = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
-    return found.stdout.strip() or None
 
 
 def copy_terabytes_per_second(bytes_moved):

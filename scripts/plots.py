@@ -102,7 +102,7 @@ def cpu_ratio(name):
     for row in result["rows"]:
         if row["threads"] == threads:
             points[row["n"], row["k"]][row["operation"]][row["m"]] = row["ratio_to_torch_bf16"]
-    save(ratio_by_rows(sorted(points), points), f"{name}_ratio", f"{where(result)}, {threads} threads")
+    save(ratio_by_rows(sorted(points), points), name, f"{where(result)}, {threads} threads")
 
 
 def main():

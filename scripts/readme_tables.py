@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md, docs/gpu.md and docs/moe.md from bench/results/*.json: `<!-- table NAME -->` to
+"""Writes the tables of README.md and docs/*.md from bench/results/*.json: `<!-- table NAME -->` to
 `<!-- end -->`.
 
   readme_tables.py           rewrite the documents
@@ -178,7 +178,36 @@ def quantize_table():
     return "\n".join(lines) + f"\n\n{caption}"
 
 
-TABLES = {"demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
+def linear_table(result, threads):
+    """Each operation on one weight by rows of x, and where it is slowest against bf16 of all that was measured."""
+    rows = [row for row in result["rows"] if row["threads"] == threads]
+    all_m = sorted({row["m"] for row in rows if (row["n"], row["k"]) == (4096, 4096)})
+    lines = [f"| {threads} threads, 4096x4096 | {' | '.join(f'M = {m}' for m in all_m)} | slowest of all shapes |",
+             f"|---|{'---|' * (len(all_m) + 1)}"]
+    for operation in dict.fromkeys(row["operation"] for row in rows):
+        own = [row for row in rows if row["operation"] == operation]
+        cells = {row["m"]: f"{row['share_of_limit']:.0%}, {row['ratio_to_torch_bf16']:.1f}x" for row in own
+                 if (row["n"], row["k"]) == (4096, 4096)}
+        worst = min(own, key=lambda row: row["ratio_to_torch_bf16"])
+        lines.append(f"| {operation} | {' | '.join(cells.get(m, '') for m in all_m)} | "
+                     f"{worst['ratio_to_torch_bf16']:.2f}x, M = {worst['m']}, {worst['n']}x{worst['k']} |")
+    return "\n".join(lines)
+
+
+def linear_tables():
+    """Every machine's tables and plot, as bench/results has them."""
+    parts = []
+    for path in sorted(RESULTS.glob("linear_*.json")):
+        result = load(path.stem)
+        parts.append(f"## {path.stem.removeprefix('linear_')}")
+        parts += [linear_table(result, threads) for threads in sorted({row["threads"] for row in result["rows"]})]
+        peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+        parts.append(f"`bench/linear.py`: {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
+        parts.append(f"![speed against bf16 by rows of x](plots/{path.stem}.svg)")
+    return "\n\n".join(parts)
+
+
+TABLES = {"linear": linear_tables, "demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
           "gpu_quantize": gpu_quantize_table, "gpu_mx": gpu_mx_table, "gpu_tiles": gpu_tiles_table,
           "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table, "gpu_model": gpu_model_table,
           "grouped": grouped_table}
@@ -192,7 +221,7 @@ def rewrite(text):
 
 
 def main():
-    for path in (ROOT / "README.md", ROOT / "docs" / "gpu.md", ROOT / "docs" / "moe.md"):
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         old = path.read_text()
         new = rewrite(old)
         if "--check" not in sys.argv:

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/linear_common/sm90_gemm_launch_inl.cuh"
+#include "kernels/runtime/cuda_shared.h"
 
 namespace lowp::kernels::sm90 {
 namespace {
@@ -343,9 +344,7 @@ const char* launch_few_rows(const GemmOperand& x, const GemmOperand& weight,
   if (const char* error = make_operand_map(map_x, x, params.size.k, Config::kRows)) return error;
   if (const char* error = make_operand_map(map_weight, weight, params.size.k, Config::kColumns))
     return error;
-  auto* kernel = gemm_few_rows<Config>;
-  cudaError_t error =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Config::kShared);
+  cudaError_t error = allow_shared_memory<gemm_few_rows<Config>>(Config::kShared);
   if (error != cudaSuccess) return cudaGetErrorString(error);
   const int tiles = (params.size.n + Config::kColumns - 1) / Config::kColumns;
   const int split = split_of(tiles, params.size.k, multiprocessors());
@@ -361,7 +360,7 @@ const char* launch_few_rows(const GemmOperand& x, const GemmOperand& weight,
   config.stream = stream;
   config.attrs = attributes;
   config.numAttrs = after_previous ? 2 : 1;
-  error = cudaLaunchKernelEx(&config, kernel, map_x, map_weight, params, split);
+  error = cudaLaunchKernelEx(&config, gemm_few_rows<Config>, map_x, map_weight, params, split);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

@@ -3,6 +3,7 @@
 
 #include "formats/e4m3.h"
 #include "kernels/linear_w4a8/sm90_inl.cuh"
+#include "kernels/runtime/cuda_shared.h"
 
 namespace lowp::kernels::w4a8 {
 namespace {
@@ -188,9 +189,7 @@ const char* launch(const LinearW4A8Sm90Args& args) {
   if (const char* error = make_x_map<K>(x_map, args)) return error;
   if (const char* error = make_code_map(code_map, args)) return error;
 
-  auto* kernel = linear<K>;
-  cudaError_t error =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, K::kSharedBytes);
+  cudaError_t error = allow_shared_memory<linear<K>>(K::kSharedBytes);
   if (error != cudaSuccess) return cudaGetErrorString(error);
   const unsigned room = multiprocessors() * K::kBlocksAMultiprocessor;
   const unsigned tiles = problem.token_tiles * problem.row_tiles;
@@ -207,7 +206,7 @@ const char* launch(const LinearW4A8Sm90Args& args) {
   config.stream = static_cast<cudaStream_t>(args.stream);
   config.attrs = attributes;
   config.numAttrs = args.after_quantize ? 2 : 1;
-  error = cudaLaunchKernelEx(&config, kernel, problem, x_map, code_map);
+  error = cudaLaunchKernelEx(&config, linear<K>, problem, x_map, code_map);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

@@ -1,3 +1,4 @@
+#include "kernels/runtime/cuda_shared.h"
 #include "kernels/runtime/sm90_tensor_map.h"
 #include "kernels/scaled_mm/sm90_blocks.h"
 #include "kernels/scaled_mm/sm90_blocks_inl.cuh"
@@ -81,8 +82,7 @@ const char* launch(const ScaledMmArgs& args, unsigned clusters) {
   }
   if (error != nullptr) return error;
 
-  cudaError_t status = cudaFuncSetAttribute(
-      multiply_blocks<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, K::kSharedBytes);
+  cudaError_t status = allow_shared_memory<multiply_blocks<K>>(K::kSharedBytes);
   if (status != cudaSuccess) return cudaGetErrorString(status);
   const unsigned tiles = problem.batch * problem.row_tiles * problem.col_tiles;
   multiply_blocks<K><<<std::min(clusters, tiles) * kCluster, kThreads, K::kSharedBytes,

@@ -15,8 +15,8 @@
 namespace lowp::kernels::sm90 {
 namespace {
 
-constexpr int kStoreBytes = 2048;       // what a warp stores at once: 16 rows of 128 bytes
-constexpr int kColumnsBytes = 128 * 8;  // scale and bias of 128 columns, of a warpgroup
+constexpr int kStoreBytes = 2048;  // what a warp stores at once: 16 rows of 128 bytes
+constexpr int kColumnBytes = 8;    // scale and bias of a column
 constexpr int kRowsOfWarp = 16;
 
 __device__ inline float load_bias(const Finish& finish, int column) {
@@ -35,8 +35,9 @@ __device__ inline float load_bias(const Finish& finish, int column) {
 // holds columns t and t + 128 for all, and its own two rows.
 template <int kColumns>
 struct TileScales {
-  float column_scale[kColumns / 128];
-  float bias[kColumns / 128];
+  static constexpr int kOfThread = (kColumns + 127) / 128;
+  float column_scale[kOfThread];
+  float bias[kOfThread];
   float row_scale[2];
   int row_zero_point[2];
 };
@@ -59,7 +60,7 @@ template <int kColumns>
 __device__ TileScales<kColumns> load_tile_scales(const Finish& finish, GemmSize size, Place place) {
   TileScales<kColumns> scales;
 #pragma unroll
-  for (int i = 0; i < kColumns / 128; ++i) {
+  for (int i = 0; i < scales.kOfThread; ++i) {
     const int column = place.column + 128 * i + thread_of_warpgroup();
     const bool inside = column < size.n;
     scales.column_scale[i] = 1.0F;
@@ -134,21 +135,24 @@ __device__ void subtract_zero_points(std::int32_t (&sums)[kColumns / 2],
   }
 }
 
-// The finished values of a warpgroup's accumulators.
-template <class Sum, int kColumns>
+// The finished values of a warpgroup's accumulators. Not kScaled: they have their scales already.
+template <class Sum, int kColumns, bool kScaled>
 struct Values {
   const Sum (&sums)[kColumns / 2];
   const TileScales<kColumns>& scales;
   const Finish& finish;
   Place place;
   GemmSize size;
-  const float4* columns;  // {scale, bias} of two columns each: the current 128
+  const float4* columns;  // {scale, bias} of two columns each
 
-  // Scale and bias of columns 8 * group + 2 * (lane % 4) + {0, 1}; `group` of kColumns / 8.
-  __device__ float4 column(int group) const { return columns[group % 16 * 4 + lane() % 4]; }
+  // Scale and bias of columns 8 * group + 2 * (lane % 4) + {0, 1}.
+  __device__ float4 column(int group) const { return columns[group * 4 + lane() % 4]; }
 
   // These columns in row h of the thread's two.
   __device__ float2 operator()(int group, int h, float4 column) const {
+    if constexpr (!kScaled) {
+      return {sums[4 * group + 2 * h] + column.y, sums[4 * group + 2 * h + 1] + column.w};
+    }
     const float scale = scales.row_scale[h];
     return {finish_element(sums[4 * group + 2 * h], scale, column.x, column.y),
             finish_element(sums[4 * group + 2 * h + 1], scale, column.z, column.w)};
@@ -209,46 +213,44 @@ __device__ void store_plain(const Values& values, int group) {
   }
 }
 
-// 128 columns from `group` on. `staging` is kColumns / 64 buffers of this warp, filled in turns,
-// two at a time.
-template <class Out, int kColumns, class Values>
-__device__ void store_columns(const CUtensorMap* map, const Values& values, unsigned staging,
-                              int group) {
+// `staging` is kColumns / 64 buffers of this warp, kAtOnce of which are filled before they are
+// stored: one fence orders them.
+template <class Out, int kColumns, int kAtOnce, class Values>
+__device__ void store_tile(const CUtensorMap* map, const Values& values, unsigned staging) {
+  constexpr int kTurns = kColumns / 64 / kAtOnce;
   constexpr int kGroups = kStoreBytes / kRowsOfWarp / 8 / static_cast<int>(sizeof(Out));
-  constexpr int kPairs = kColumns / 128;
+  if (!values.finish.by_copy_engine) {
 #pragma unroll
-  for (int i = 0; i < 16; i += 2 * kGroups) {
-    if (!values.finish.by_copy_engine) {
+    for (int group = 0; group < kColumns / 8; ++group) store_plain<Out>(values, group);
+    return;
+  }
 #pragma unroll
-      for (int j = i; j < i + 2 * kGroups; ++j) store_plain<Out>(values, group + j);
-      continue;
-    }
-    const int pair = (group + i) / kGroups / 2 % kPairs;
-    const unsigned buffer = staging + pair * 2 * kStoreBytes;
-    if (lane() == 0) tma_store_wait_read<kPairs - 1>();
+  for (int pass = 0; pass < kColumns / 8 / (kAtOnce * kGroups); ++pass) {
+    const unsigned buffers = staging + pass % kTurns * kAtOnce * kStoreBytes;
+    if (lane() == 0) tma_store_wait_read<kTurns - 1>();
     __syncwarp();
-    stage<Out>(buffer, values, group + i);
-    stage<Out>(buffer + kStoreBytes, values, group + i + kGroups);
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      stage<Out>(buffers + i * kStoreBytes, values, (pass * kAtOnce + i) * kGroups);
+    }
     fence_async_shared();
     __syncwarp();
+    if (lane() != 0) continue;
     const int row = values.place.row + warp_of_warpgroup() * kRowsOfWarp;
-    const int column = values.place.column + 8 * (group + i);
-    if (lane() == 0) {
 #pragma unroll
-      for (int j = 0; j < 2; ++j) {
-        const int first = column + 8 * kGroups * j;
-        if (row < values.size.m && first < values.size.n) {
-          tma_store(map, buffer + j * kStoreBytes, first, row, values.place.batch);
-        }
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int column = values.place.column + 8 * (pass * kAtOnce + i) * kGroups;
+      if (row < values.size.m && column < values.size.n) {
+        tma_store(map, buffers + i * kStoreBytes, column, row, values.place.batch);
       }
-      tma_store_commit();
     }
+    tma_store_commit();
   }
 }
 
-// `columns` is kColumnsBytes of this warpgroup, `staging` kColumns / 64 buffers of this warp,
-// `barrier` a named barrier of this warpgroup.
-template <class Sum, int kColumns>
+// `columns` is kColumns of this warpgroup, `staging` kColumns / 64 buffers of this warp, `barrier`
+// a named barrier of this warpgroup.
+template <class Sum, int kColumns, bool kScaled>
 __device__ void finish_tile(const CUtensorMap* map, const Finish& finish, GemmSize size,
                             Place place, Sum (&sums)[kColumns / 2],
                             const TileScales<kColumns>& scales, float2* columns, unsigned staging,
@@ -258,20 +260,22 @@ __device__ void finish_tile(const CUtensorMap* map, const Finish& finish, GemmSi
       subtract_zero_points<kColumns>(sums, scales, finish, size, place);
     }
   }
-  const Values<Sum, kColumns> values{sums,  scales, finish,
-                                     place, size,   reinterpret_cast<const float4*>(columns)};
+  named_barrier_sync(barrier, kWarpgroup);  // those of the tile before have been read
 #pragma unroll
-  for (int i = 0; i < kColumns / 128; ++i) {
-    named_barrier_sync(barrier, kWarpgroup);
-    columns[thread_of_warpgroup()] = {scales.column_scale[i], scales.bias[i]};
-    named_barrier_sync(barrier, kWarpgroup);
-    if (finish.out_dtype == DType::kBF16) {
-      store_columns<__nv_bfloat16, kColumns>(map, values, staging, 16 * i);
-    } else if (finish.out_dtype == DType::kF16) {
-      store_columns<__half, kColumns>(map, values, staging, 16 * i);
-    } else {
-      store_columns<float, kColumns>(map, values, staging, 16 * i);
-    }
+  for (int i = 0; i < scales.kOfThread; ++i) {
+    const int column = 128 * i + thread_of_warpgroup();
+    if (column < kColumns) columns[column] = {scales.column_scale[i], scales.bias[i]};
+  }
+  named_barrier_sync(barrier, kWarpgroup);
+  constexpr int kAtOnce = kScaled ? 2 : kColumns / 64;  // measured
+  const Values<Sum, kColumns, kScaled> values{
+      sums, scales, finish, place, size, reinterpret_cast<const float4*>(columns)};
+  if (finish.out_dtype == DType::kBF16) {
+    store_tile<__nv_bfloat16, kColumns, kAtOnce>(map, values, staging);
+  } else if (finish.out_dtype == DType::kF16) {
+    store_tile<__half, kColumns, kAtOnce>(map, values, staging);
+  } else {
+    store_tile<float, kColumns, kAtOnce>(map, values, staging);
   }
 }
 

@@ -24,11 +24,11 @@ struct Divider {
 #endif
 };
 
-// Tiles of an output batch x (M, N), and the order in which the clusters take them: groups of
+// Tiles of an output batch x (M, N), and the order in which the blocks take them: groups of
 // `group` rows of tiles, all columns of a group before the next, so that the tiles in flight share
 // their operands in L2.
 struct GemmTiles {
-  int rows;     // of tiles, in steps of a cluster
+  int rows;     // of tiles
   int columns;  // of tiles
   int batch;
   int group;

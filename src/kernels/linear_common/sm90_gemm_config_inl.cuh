@@ -12,6 +12,7 @@ constexpr int kTileDepth = 128;  // bytes of k a stage
 constexpr int kConsumers = 2;
 constexpr int kThreads = static_cast<int>(kWarpgroup) * (1 + kConsumers);
 constexpr int kConsumerRows = kTileRows / kConsumers;
+constexpr int kPartColumns = 128;     // whose products leave the tensor cores together
 constexpr int kSharedBytes = 232448;  // what a block may have
 constexpr int kScaleSteps = 4;        // stages whose scales come together: 16 bytes of a row
 constexpr int kScaleSlots = 2;        // each filled by a warp of its own
@@ -23,14 +24,15 @@ constexpr int kScaleSlots = 2;        // each filled by a warp of its own
 //   kBlockColumns  the same, times a scale per row and one per column
 enum class Mainloop { kDirect, kPromoted, kBlocks, kBlockColumns };
 
-template <class OperandPair, class SumType, Mainloop kLoop, int kTileColumns, int kClusterBlocks>
+template <class OperandPair, class SumType, Mainloop kLoop, int kTileColumns>
 struct GemmConfig {
   using Operands = OperandPair;
   using Sum = SumType;
   static constexpr Mainloop kMainloop = kLoop;
   static constexpr int kColumns = kTileColumns;
-  static constexpr int kCluster = kClusterBlocks;
-  static constexpr bool kRing = kLoop == Mainloop::kBlockColumns;  // of scales in shared memory
+  static constexpr int kParts = kTileColumns / kPartColumns;
+  // Whether scales go through a ring in shared memory to the sums, or multiply them at the end.
+  static constexpr bool kRing = kLoop == Mainloop::kBlocks || kLoop == Mainloop::kBlockColumns;
 
   // Of a thread. Together at most the 168 that each of the three warpgroups starts with, or the
   // consumers wait for ever.
@@ -40,17 +42,20 @@ struct GemmConfig {
 
   static constexpr int kBytesA = kTileRows * kTileDepth;
   static constexpr int kBytesB = kTileColumns * kTileDepth;
-  // Scales of a stage: of rows, then of columns. The 8 more spread the steps of a slot over the
-  // banks.
-  static constexpr int kStepBytes = (kTileRows + kTileColumns + 8) * 4;
+  // Scales of a stage: of rows, then of columns or of parts. The 8 more, in which those of parts
+  // lie, spread the steps of a slot over the banks.
+  static constexpr int kColumnScales = kLoop == Mainloop::kBlockColumns ? kTileColumns : 0;
+  static constexpr int kStepBytes = (kTileRows + kColumnScales + 8) * 4;
   static constexpr int kSlotBytes = kRing ? kScaleSteps * kStepBytes : 0;
   static constexpr int kWarpStaging = kTileColumns / 64 * kStoreBytes;
   static constexpr int kStaging = kConsumers * 4 * kWarpStaging;
   static constexpr int kFixedBytes =
-      kStaging + kConsumers * kColumnsBytes + kScaleSlots * (kSlotBytes + 16);
+      kStaging + kConsumers * kTileColumns * kColumnBytes + kScaleSlots * (kSlotBytes + 16);
   static constexpr int kStages = (kSharedBytes - kFixedBytes) / (kBytesA + kBytesB + 16);
   static constexpr int kShared = kFixedBytes + kStages * (kBytesA + kBytesB + 16);
 };
+
+__device__ inline int steps_of(int k) { return (k + kTileDepth - 1) / kTileDepth; }
 
 // Shared memory, by address. Tiles first: they are aligned to 1024.
 template <class Config>
@@ -64,7 +69,7 @@ struct Shared {
   __device__ unsigned staging() const { return b(Config::kStages); }
   __device__ unsigned columns() const { return staging() + Config::kStaging; }
   __device__ unsigned scales(unsigned slot) const {
-    return columns() + kConsumers * kColumnsBytes + slot * Config::kSlotBytes;
+    return columns() + kConsumers * Config::kColumns * kColumnBytes + slot * Config::kSlotBytes;
   }
   // Barriers: a stage has come, is no longer needed; the scales of a slot likewise.
   __device__ unsigned full(unsigned stage) const { return scales(kScaleSlots) + stage * 8; }
@@ -75,7 +80,7 @@ struct Shared {
   }
 };
 
-// The tiles of one cluster, one after the other.
+// The tiles of one block, one after the other.
 template <class Config>
 struct TileWalk {
   const GemmTiles& tiles;
@@ -83,15 +88,13 @@ struct TileWalk {
   int step;
 
   __device__ explicit TileWalk(const GemmTiles& of)
-      : tiles(of),
-        index(static_cast<int>(blockIdx.x) / Config::kCluster),
-        step(static_cast<int>(gridDim.x) / Config::kCluster) {}
+      : tiles(of), index(static_cast<int>(blockIdx.x)), step(static_cast<int>(gridDim.x)) {}
 
   __device__ bool done() const { return index >= tiles.rows * tiles.columns * tiles.batch; }
   __device__ void next() { index += step; }
 
-  // The first row and column of this block's tile.
-  __device__ Place place(int rank) const {
+  // The first row and column of the tile.
+  __device__ Place place() const {
     const auto all = static_cast<unsigned>(index);
     const unsigned batch = tiles.of_matrix.quotient(all);
     const unsigned rest = all - batch * tiles.of_matrix.divisor;
@@ -104,8 +107,7 @@ struct TileWalk {
         last ? tiles.of_last_rows.quotient(in_group) : tiles.of_rows.quotient(in_group);
     const unsigned rows = last ? tiles.of_last_rows.divisor : tiles.of_rows.divisor;
     const auto row = static_cast<int>(first + in_group - column * rows);
-    return {(row * Config::kCluster + rank) * kTileRows,
-            static_cast<int>(column) * Config::kColumns, static_cast<int>(batch)};
+    return {row * kTileRows, static_cast<int>(column) * Config::kColumns, static_cast<int>(batch)};
   }
 };
 

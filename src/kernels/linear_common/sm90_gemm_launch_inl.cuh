@@ -1,9 +1,10 @@
-// The launch of sm90_gemm_inl.cuh's kernel: tensor maps, grid, cluster.
+// The launch of sm90_gemm_inl.cuh's kernel: tensor maps, grid.
 #pragma once
 
 #include <algorithm>
 
 #include "kernels/linear_common/sm90_gemm_inl.cuh"
+#include "kernels/runtime/cuda_shared.h"
 #include "kernels/runtime/sm90_tensor_map.h"
 
 namespace lowp::kernels::sm90 {
@@ -57,19 +58,16 @@ inline int multiprocessors() {
   return count;
 }
 
-// What tiles of 128x256 and of 128x128 cost: their waves over the multiprocessors, in columns; the
-// narrow ones reach about 0.93 of the wide ones' rate.
-struct WaveCosts {
-  double wide;
-  double narrow;
-};
-inline WaveCosts wave_costs(std::int64_t m, std::int64_t n, std::int64_t batch) {
-  const auto waves = [&](std::int64_t columns) {
-    const std::int64_t tiles = (m + 127) / 128 * ((n + columns - 1) / columns) * batch;
-    const std::int64_t at_once = multiprocessors();
-    return static_cast<double>((tiles + at_once - 1) / at_once * columns);
-  };
-  return {waves(256), waves(128) / 0.93};
+// Waves of tiles of 128 by `columns` over the multiprocessors, in columns.
+inline double wave_cost(std::int64_t m, std::int64_t n, std::int64_t batch, std::int64_t columns) {
+  const std::int64_t tiles = (m + 127) / 128 * ((n + columns - 1) / columns) * batch;
+  const std::int64_t at_once = multiprocessors();
+  return static_cast<double>((tiles + at_once - 1) / at_once * columns);
+}
+
+// Whether tiles of 256 columns are faster than those of 128, which reach about 0.93 of their rate.
+inline bool wide_is_faster(std::int64_t m, std::int64_t n, std::int64_t batch) {
+  return 0.93 * wave_cost(m, n, batch, 256) <= wave_cost(m, n, batch, 128);
 }
 
 inline void set_dividers(GemmTiles& tiles) {
@@ -81,42 +79,39 @@ inline void set_dividers(GemmTiles& tiles) {
   tiles.of_last_rows = divider(rest == 0 ? tiles.group : rest);
 }
 
+// `after_previous`: the kernel before in the stream writes what belongs to A; this one may start
+// before it has ended.
 template <class Config>
 const char* launch_gemm(const GemmOperand& a, const GemmOperand& b, GemmParams params,
-                        cudaStream_t stream) {
+                        bool after_previous, cudaStream_t stream) {
   const auto tiles = [](int size, int tile) { return (size + tile - 1) / tile; };
-  params.tiles.rows = tiles(params.size.m, kTileRows * Config::kCluster);
+  params.tiles.rows = tiles(params.size.m, kTileRows);
   params.tiles.columns = tiles(params.size.n, Config::kColumns);
   set_dividers(params.tiles);
   CUtensorMap map_a;
   CUtensorMap map_b;
   CUtensorMap map_out{};
   if (const char* error = make_operand_map(map_a, a, params.size.k, kTileRows)) return error;
-  if (const char* error =
-          make_operand_map(map_b, b, params.size.k, Config::kColumns / Config::kCluster)) {
-    return error;
-  }
+  if (const char* error = make_operand_map(map_b, b, params.size.k, Config::kColumns)) return error;
   if (params.finish.by_copy_engine) {
     if (const char* error = make_output_map(map_out, params)) return error;
   }
 
-  auto* kernel = gemm<Config>;
-  cudaError_t error =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Config::kShared);
+  cudaError_t error = allow_shared_memory<gemm<Config>>(Config::kShared);
   if (error != cudaSuccess) return cudaGetErrorString(error);
-  const int clusters = std::min(multiprocessors() / Config::kCluster,
-                                params.tiles.rows * params.tiles.columns * params.tiles.batch);
-  cudaLaunchAttribute cluster{};
-  cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim = {Config::kCluster, 1, 1};
+  const int blocks =
+      std::min(multiprocessors(), params.tiles.rows * params.tiles.columns * params.tiles.batch);
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(clusters * Config::kCluster));
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
   config.blockDim = dim3(kThreads);
   config.dynamicSmemBytes = Config::kShared;
   config.stream = stream;
-  config.attrs = &cluster;
-  config.numAttrs = Config::kCluster > 1 ? 1 : 0;
-  error = cudaLaunchKernelEx(&config, kernel, map_a, map_b, map_out, params);
+  config.attrs = &overlap;
+  config.numAttrs = after_previous ? 1 : 0;
+  error = cudaLaunchKernelEx(&config, gemm<Config>, map_a, map_b, map_out, params);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 

@@ -1,9 +1,8 @@
-// Scales of 128 of k on their way to the sums.
-//   kBlocks        each consumer thread loads those of its two rows and of each 128 columns itself,
-//                  a stage ahead: 7 of 8 come from the L1
-//   kBlockColumns  a ring of slots in shared memory, of the scales of 4 stages each, which a warp a
-//                  slot fills. A lane copies one scale of a row, the 4 lanes beside each other 16
-//                  bytes of it: a copy touches 8 rows, where one scale a row would touch 32.
+// Scales of 128 of k on their way to the sums: a ring of slots in shared memory, of the scales of 4
+// stages each, which a warp a slot fills. A lane copies one scale of a row, the 4 lanes beside each
+// other 16 bytes of it: a copy touches 8 rows. The products' operands take three quarters of shared
+// memory's bandwidth, and a load that touches 8 rows takes 8 turns of it: where each of 8 warps
+// loaded the scales of its rows for itself, a stage at a time, the main loop took a tenth longer.
 #pragma once
 
 #include "kernels/linear_common/sm90_gemm_config_inl.cuh"
@@ -11,23 +10,27 @@
 namespace lowp::kernels::sm90 {
 namespace {
 
-// 4 bytes of device memory to shared memory; they arrive at a barrier with copy_arrive.
-__device__ inline void copy_async(unsigned destination, const float* source) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(destination), "l"(source)
+// 4 bytes of device memory to shared memory, zero without `any`; they arrive at a barrier with
+// copy_arrive.
+__device__ inline void copy_async(unsigned destination, const float* source, bool any) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(destination), "l"(source),
+               "r"(any ? 4 : 0)
                : "memory");
 }
 __device__ inline void copy_arrive(unsigned barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
-// The scales of a slot. Rows, columns and steps outside, whose sums are zero, get those of the last
-// one inside.
+// The scales of a slot. Rows and columns outside, whose sums are not stored, get those of the last
+// one inside; steps outside zero.
 template <class Config>
 __device__ void copy_scales(const GemmParams& params, Place place, int first_step, int depth,
                             unsigned slot) {
+  constexpr bool kOfBlocks = Config::kMainloop == Mainloop::kBlocks;
   const BlockScales& blocks = params.blocks;
   const int in_slot = lane() % kScaleSteps;
-  const std::int64_t step = min(first_step + in_slot, depth - 1);
+  const bool any = first_step + in_slot < depth;
+  const std::int64_t step = any ? first_step + in_slot : 0;
   const float* row_scale =
       blocks.row_scale + place.batch * blocks.row_batch_stride + step * blocks.row_block_stride;
   const float* column_scale = blocks.column_scale + place.batch * blocks.column_batch_stride +
@@ -37,24 +40,30 @@ __device__ void copy_scales(const GemmParams& params, Place place, int first_ste
 #pragma unroll 2
   for (int i = lane() / kScaleSteps; i < kTileRows; i += 32 / kScaleSteps) {
     const std::int64_t row = min(place.row + i, params.size.m - 1) >> blocks.row_shift;
-    copy_async(to + i * 4, row_scale + row * blocks.row_stride);
+    copy_async(to + i * 4, row_scale + row * blocks.row_stride, any);
   }
+  if constexpr (kOfBlocks) {
+    const int i = lane() / kScaleSteps;
+    if (i >= Config::kParts) return;
+    const std::int64_t block = min(place.column / 128 + i, (params.size.n - 1) / 128);
+    copy_async(to + (kTileRows + i) * 4, column_scale + block * blocks.column_stride, any);
+  } else {
 #pragma unroll 2
-  for (int i = lane() / kScaleSteps; i < Config::kColumns; i += 32 / kScaleSteps) {
-    const std::int64_t column = min(place.column + i, params.size.n - 1);
-    copy_async(to + (kTileRows + i) * 4, column_scale + column * blocks.column_stride);
+    for (int i = lane() / kScaleSteps; i < Config::kColumns; i += 32 / kScaleSteps) {
+      const std::int64_t column = min(place.column + i, params.size.n - 1);
+      copy_async(to + (kTileRows + i) * 4, column_scale + column * blocks.column_stride, any);
+    }
   }
 }
 
 // The warp of slot `slot`.
 template <class Config>
-__device__ void produce_scales(const GemmParams& params, Shared<Config> shared, int rank,
-                               int slot) {
-  const int depth = (params.size.k + kTileDepth - 1) / kTileDepth;
+__device__ void produce_scales(const GemmParams& params, Shared<Config> shared, int slot) {
+  const int depth = steps_of(params.size.k);
   unsigned parity = 1;
   int next = 0;  // the slot of the next 4 stages
   for (TileWalk<Config> walk(params.tiles); !walk.done(); walk.next()) {
-    const Place place = walk.place(rank);
+    const Place place = walk.place();
     for (int step = 0; step < depth; step += kScaleSteps) {
       if (next == slot) {
         barrier_wait(shared.scales_empty(slot), parity);
@@ -73,98 +82,52 @@ __device__ inline float load_shared(unsigned address) {
   return value;
 }
 
-// What a thread multiplies the sums of a stage by: scales of its two rows and of each 128 columns,
-// or the address of each column's.
+// What a thread multiplies the products of a stage by: scales of its two rows and of each part, or
+// the address of each column's.
 template <class Config>
 struct StageScales {
   float row[2];
-  float block[Config::kColumns / 128];
+  float part[Config::kParts];
   unsigned columns;
 };
 
-// Not moved by the compiler, which would ask for them where they are needed.
-__device__ inline float load_early(const float* from) {
-  float value;
-  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(value) : "l"(from));
-  return value;
-}
-
-// A consumer thread's scales of kBlocks in device memory.
-template <class Config>
-struct BlockScaleLoader {
-  static constexpr int kBlocks = Config::kColumns / 128;
-  const BlockScales& blocks;
-  const float* rows[2];
-  const float* columns[kBlocks];
-  int left;  // stages behind the next
-
-  __device__ BlockScaleLoader(const GemmParams& params, Place place, int depth)
-      : blocks(params.blocks), left(depth - 1) {
-    if constexpr (Config::kMainloop == Mainloop::kBlocks) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int row = min(place.row + row_of_thread() + 8 * i, params.size.m - 1);
-        rows[i] = blocks.row_scale + place.batch * blocks.row_batch_stride +
-                  std::int64_t{row} * blocks.row_stride;
-      }
-#pragma unroll
-      for (int i = 0; i < kBlocks; ++i) {
-        const int column = min(place.column / 128 + i, (params.size.n - 1) / 128);
-        columns[i] = blocks.column_scale + place.batch * blocks.column_batch_stride +
-                     std::int64_t{column} * blocks.column_stride;
-      }
-    }
-  }
-
-  // Those of the next stage; behind the last those of the last.
-  __device__ StageScales<Config> load() {
-    StageScales<Config> scales{};
-    if constexpr (Config::kMainloop == Mainloop::kBlocks) {
-      const int row_step = left > 0 ? blocks.row_block_stride : 0;
-      const int column_step = left > 0 ? blocks.column_block_stride : 0;
-      --left;
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        scales.row[i] = load_early(rows[i]);
-        rows[i] += row_step;
-      }
-#pragma unroll
-      for (int i = 0; i < kBlocks; ++i) {
-        scales.block[i] = load_early(columns[i]);
-        columns[i] += column_step;
-      }
-    }
-    return scales;
-  }
-};
-
-// A consumer's place in the ring of kBlockColumns.
+// A consumer's place in the ring.
 template <class Config>
 struct ScaleReader {
-  Stage<kScaleSlots> slot;
-  int step = 0;
+  Stage<kScaleSlots> slot{kScaleSlots - 1, 1};  // before the first
+  int step = kScaleSteps;
+  bool any = false;
 
-  // Waits for those of the next stage.
+  // Those of the next stage; what was loaded before is no longer needed.
   __device__ void load(StageScales<Config>& scales, Shared<Config> shared, int consumer) {
     if constexpr (Config::kRing) {
-      if (step == 0) barrier_wait(shared.scales_full(slot.index), slot.parity);
+      if (step == kScaleSteps) enter_slot(shared);
       const unsigned here = shared.scales(slot.index) + step * Config::kStepBytes;
       const unsigned rows = here + (consumer * kConsumerRows + row_of_thread()) * 4;
-      scales.columns = here + kTileRows * 4;
       scales.row[0] = load_shared(rows);
       scales.row[1] = load_shared(rows + 8 * 4);
+      scales.columns = here + kTileRows * 4;
+      if constexpr (Config::kMainloop == Mainloop::kBlocks) {
+#pragma unroll
+        for (int i = 0; i < Config::kParts; ++i) {
+          scales.part[i] = load_shared(scales.columns + i * 4);
+        }
+      }
+      ++step;
     }
   }
 
-  // The scales of a stage have been read.
-  __device__ void advance(Shared<Config> shared, bool last_of_tile) {
-    if constexpr (Config::kRing) {
-      if (++step < kScaleSteps && !last_of_tile) return;
-      step = 0;
-      __syncwarp();
-      if (lane() == 0) barrier_arrive(shared.scales_empty(slot.index));
-      slot.advance();
-    }
+  // A tile begins with a slot of its own.
+  __device__ void end_tile() { step = kScaleSteps; }
+
+ private:
+  __device__ void enter_slot(Shared<Config> shared) {
+    __syncwarp();
+    if (any && lane() == 0) barrier_arrive(shared.scales_empty(slot.index));
+    any = true;
+    slot.advance();
+    step = 0;
+    barrier_wait(shared.scales_full(slot.index), slot.parity);
   }
 };
 

@@ -39,10 +39,10 @@ sm90::GemmOperand operand_of(const std::int8_t* codes, std::int64_t rows, std::i
 
 template <int kColumns>
 const char* run_gemm(const LinearW8A8Sm90Args& args) {
-  using Config = sm90::GemmConfig<sm90::S8S8, std::int32_t, sm90::Mainloop::kDirect, kColumns, 1>;
+  using Config = sm90::GemmConfig<sm90::S8S8, std::int32_t, sm90::Mainloop::kDirect, kColumns>;
   return sm90::launch_gemm<Config>(operand_of(args.x, args.m, args.k),
                                    operand_of(args.weight, args.n, args.k), params_of(args),
-                                   static_cast<cudaStream_t>(args.stream));
+                                   args.after_quantize, static_cast<cudaStream_t>(args.stream));
 }
 
 template <int kRows>
@@ -126,8 +126,7 @@ const char* linear_w8a8_sm90(const LinearW8A8Sm90Args& args) {
   if (args.m <= 16) return run_few_rows<16>(args);
   if (args.m <= 32) return run_few_rows<32>(args);
   if (args.m <= kFewRows) return run_few_rows<64>(args);
-  const auto [wide, narrow] = sm90::wave_costs(args.m, args.n, 1);
-  return wide <= narrow ? run_gemm<256>(args) : run_gemm<128>(args);
+  return sm90::wide_is_faster(args.m, args.n, 1) ? run_gemm<256>(args) : run_gemm<128>(args);
 }
 
 }  // namespace lowp::kernels

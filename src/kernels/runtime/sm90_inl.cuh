@@ -71,6 +71,18 @@ __device__ inline bool barrier_try_wait(unsigned barrier, unsigned parity) {
   return complete != 0;
 }
 
+// The same, without waiting.
+__device__ inline bool barrier_test(unsigned barrier, unsigned parity) {
+  unsigned complete;
+  asm volatile(
+      "{\n .reg .pred p;\n mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      " selp.b32 %0, 1, 0, p;\n}\n"
+      : "=r"(complete)
+      : "r"(barrier), "r"(parity)
+      : "memory");
+  return complete != 0;
+}
+
 // The first phase has parity 0: a wait for parity 1 on a new barrier returns at once.
 __device__ inline void barrier_wait(unsigned barrier, unsigned parity) {
   while (!barrier_try_wait(barrier, parity)) {

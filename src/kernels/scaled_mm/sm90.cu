@@ -44,12 +44,13 @@ const char* never(const ScaledMmArgs&) { return nullptr; }
 std::int64_t no_workspace(const ScaledMmArgs&) { return 0; }
 
 // Measured on an H200, torch's cuBLASLt being 1 (M x K x N; rows, fast sums):
-//   8192x8192x8192 0.985, 4096x4096x4096 0.964, 16384x4096x14336 0.974, 16384x14336x4096 1.012
-// 1x128 by 128x128: 0.92 to 0.94; but its scales may have to be put in order first, some 4 us.
+//   8192x8192x8192 0.99, 4096x4096x4096 0.967, 16384x4096x14336 0.973, 16384x14336x4096 1.018
+// 1x128 by 128x128: 0.964, 0.982, 0.976, 0.976; but cuBLASLt's scales may have to be put in order
+// first, some 4 us.
 const char* cublaslt_slower(const ScaledMmArgs& args) {
   const bool is_long = args.k >= 12288 && args.fast_accumulation;
   if (is_whole(args.a.recipe)) return is_long ? "k is long" : nullptr;
-  const bool is_large = args.m * args.n * (args.k / 1024) >= std::int64_t{1} << 25;
+  const bool is_large = args.m * args.n * (args.k / 1024) >= std::int64_t{1} << 27;
   return is_large ? nullptr : "a small product with scales of blocks";
 }
 

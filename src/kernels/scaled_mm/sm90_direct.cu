@@ -3,9 +3,9 @@
 namespace lowp::kernels {
 
 const char* scaled_mm_direct_sm90(const ScaledMmArgs& args) {
-  const auto [wide, narrow] = sm90::wave_costs(args.m, args.n, args.batch);
-  return wide <= narrow ? run_gemm<sm90::Mainloop::kDirect, 256, 1>(args)
-                        : run_gemm<sm90::Mainloop::kDirect, 128, 1>(args);
+  return sm90::wide_is_faster(args.m, args.n, args.batch)
+             ? run_gemm<sm90::Mainloop::kDirect, 256>(args)
+             : run_gemm<sm90::Mainloop::kDirect, 128>(args);
 }
 
 }  // namespace lowp::kernels

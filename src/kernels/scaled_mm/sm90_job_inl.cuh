@@ -66,13 +66,13 @@ const char* with_operands(DType a, DType b, const Run& run) {
   return run(sm90::E4m3E4m3{});
 }
 
-template <sm90::Mainloop kLoop, int kColumns, int kCluster>
+template <sm90::Mainloop kLoop, int kColumns>
 const char* run_gemm(const ScaledMmArgs& args) {
   return with_operands(args.a.dtype, args.b.dtype, [&](auto operands) {
-    using Config = sm90::GemmConfig<decltype(operands), float, kLoop, kColumns, kCluster>;
+    using Config = sm90::GemmConfig<decltype(operands), float, kLoop, kColumns>;
     return sm90::launch_gemm<Config>(operand_of(args.a, args.m, args.batch),
                                      operand_of(args.b, args.n, args.batch), params_of(args),
-                                     static_cast<cudaStream_t>(args.stream));
+                                     args.after_quantize, static_cast<cudaStream_t>(args.stream));
   });
 }
 

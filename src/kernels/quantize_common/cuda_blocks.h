@@ -10,10 +10,12 @@
 //   encode_pair<kFast>(even, odd, encoding, encoding)   two codes, the first in the lower bits;
 //                              kFast only where both encodings are `fast`
 // Where elements come from is a Source: a Raw of eight elements at a place, and what becomes of it.
+// A product behind them may begin as soon as the last thread blocks have: it asks for its weight.
 #pragma once
 
 #include <numeric>
 
+#include "kernels/quantize_common/cuda_launch.h"
 #include "kernels/quantize_common/cuda_range.h"
 
 namespace lowp::kernels {
@@ -126,6 +128,7 @@ __device__ Place small_place(const BlockLaunch& launch, std::uint32_t block, std
 template <class Scheme, class Source, int kVectors, bool kAligned, bool kFlat>
 __global__ void __launch_bounds__(kSmallThreads)
     quantize_small(Source source, Scheme scheme, BlockLaunch launch, int lanes_log2) {
+  start_next_kernel();
   const std::uint32_t first = blockIdx.x * (kSmallThreads * kVectors) + threadIdx.x;
   const int lanes = 1 << lanes_log2;
   const auto lane = static_cast<int>(threadIdx.x) & (lanes - 1);
@@ -184,6 +187,7 @@ template <class Scheme, class Source, int kVectors, bool kOneRow>
 __global__ void __launch_bounds__(kResidentThreads<kOneRow>)
     quantize_resident(Source source, Scheme scheme, BlockLaunch launch) {
   __shared__ typename Scheme::Found of_warp[kMaxWarps];
+  start_next_kernel();
   const BlockSpan span = span_of(launch, blockIdx.x);
   const auto rows = static_cast<int>(span.rows);
   const auto cols = static_cast<int>(span.cols);
@@ -235,6 +239,7 @@ template <class Scheme, class Source, bool kAligned>
 __global__ void __launch_bounds__(kLargeThreads)
     quantize_large(Source source, Scheme scheme, BlockLaunch launch) {
   __shared__ typename Scheme::Found of_warp[kMaxWarps];
+  start_next_kernel();
   const BlockSpan span = span_of(launch, blockIdx.x);
   const std::int64_t across = (span.cols + kEight - 1) / kEight;
   const auto for_each = [&](const auto& body) {

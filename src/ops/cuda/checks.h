@@ -30,6 +30,8 @@ const std::int64_t* check_cuda_numbers(const char* operation, const char* name,
                                        const std::optional<Tensor>& numbers, const Tensor& x,
                                        std::int64_t count);
 
+// On the GPU of `like`, contiguous.
+Tensor empty_cuda(const Tensor& like, Shape shape, ScalarType dtype);
 Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape, ScalarType dtype);
 
 // While it lives, the device of `x` is the current one; `stream` is torch's current stream there.

@@ -180,7 +180,7 @@ Tensor cuda_linear(const char* operation, const Tensor& x, const kernels::CudaWe
                    const std::optional<Tensor>& bias) {
   check_activation(operation, x, weight.k);
   const std::vector<std::int64_t> shape = output_shape(x, weight.n);
-  const Tensor out = torch::stable::new_empty(x, Shape(shape.data(), shape.size()));
+  const Tensor out = empty_cuda(x, Shape(shape.data(), shape.size()), x.scalar_type());
   run_cuda_linear(operation, x, weight, bias, out);
   return out;
 }

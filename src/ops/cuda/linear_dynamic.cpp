@@ -88,7 +88,7 @@ DynamicOperands check_dynamic(const char* operation, const Tensor& x, DynamicWei
 Tensor empty_dynamic(const char* operation, const Tensor& x, std::int64_t n) {
   check_activation(operation, x);
   const std::vector<std::int64_t> shape = output_shape(x, n);
-  return torch::stable::new_empty(x, Shape(shape.data(), shape.size()));
+  return empty_cuda(x, Shape(shape.data(), shape.size()), x.scalar_type());
 }
 
 }  // namespace lowp::ops

@@ -168,7 +168,7 @@ Tensor linear_mxfp8(const Tensor& x, const Tensor& weight, const Tensor& weight_
                     const std::optional<Tensor>& bias, std::string_view scaling_mode) {
   const Operands operands = check(x, weight, weight_scale, bias, scaling_mode);
   const std::vector<std::int64_t> shape = output_shape(x, operands.n);
-  const Tensor out = torch::stable::new_empty(x, Shape(shape.data(), shape.size()));
+  const Tensor out = empty_cuda(x, Shape(shape.data(), shape.size()), x.scalar_type());
   linear_mxfp8_out(operands.x, weight, weight_scale, bias, scaling_mode, out);
   return out;
 }

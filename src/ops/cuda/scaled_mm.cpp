@@ -4,22 +4,35 @@
 #include "ops/scaled_mm_operator.h"
 
 namespace lowp::ops {
+namespace {
+
+[[noreturn]] void fail_choice(const char* operation, const kernels::ScaledMmArgs& args,
+                              std::string_view family) {
+  std::string reasons;
+  for (const kernels::ScaledMmSm90& candidate : kernels::scaled_mm_sm90()) {
+    if (family != "auto" && family != candidate.family) continue;
+    const char* reason = candidate.refuse(args);
+    if (reason == nullptr) reason = candidate.slower(args);
+    reasons += concat({reasons.empty() ? "" : "; ", candidate.name, ": ", reason});
+  }
+  fail(operation, "no implementation takes this product", reasons,
+       "operands that one of them takes");
+}
+
+}  // namespace
 
 const kernels::ScaledMmSm90& choose_scaled_mm(const char* operation,
                                               const kernels::ScaledMmArgs& args,
                                               std::string_view family) {
   const bool any = family == "auto";
-  std::string reasons;
   for (const kernels::ScaledMmSm90& candidate : kernels::scaled_mm_sm90()) {
     if (!any && family != candidate.family) continue;
-    const char* reason = candidate.refuse(args);
-    if (reason == nullptr && any) reason = candidate.slower(args);
+    const char* reason = any ? candidate.slower(args) : nullptr;
+    if (reason == nullptr) reason = candidate.refuse(args);  // which may have to ask cuBLASLt
     kernels::log_choice(operation, candidate.name, reason);
     if (reason == nullptr) return candidate;
-    reasons += concat({reasons.empty() ? "" : "; ", candidate.name, ": ", reason});
   }
-  fail(operation, "no implementation takes this product", reasons,
-       "operands that one of them takes");
+  fail_choice(operation, args, family);
 }
 
 namespace {

@@ -1,12 +1,17 @@
 """What a call of a linear layer costs the host, on tiny CUDA tensors: lowp.nn.Linear beside torch.nn.Linear.
 
-A sample is the time to send 200 calls to an idle GPU, which is then waited for; the median counts.
-bench/host_cost.cpp measures the C++ modules so.
+A sample is the time to send 200 calls to an idle GPU, which is then waited for. The layers take
+turns, for the host's speed drifts: other machines share it. The median counts, and that of the
+ratios to torch in the same turn. bench/host_cost.cpp measures the C++ modules so; where it is built,
+its numbers are here too.
 
     PYTHONPATH=python python3 bench/gpu_host_cost.py --out result.json
 """
 
+import json
+import pathlib
 import statistics
+import subprocess
 import time
 
 import torch
@@ -14,6 +19,7 @@ import torch
 import lowp
 import gpu_common
 
+MODULES = pathlib.Path(__file__).parents[1] / "build" / "release" / "bench" / "host_cost_bench"
 SIZE = 128
 CALLS, SAMPLES = 200, 30
 CONFIGS = {
@@ -28,33 +34,34 @@ CONFIGS = {
 }
 
 
-@torch.no_grad()
 def microseconds(module, x):
+    torch.cuda.synchronize()
+    start = time.perf_counter()
     for _ in range(CALLS):
         module(x)
-    times = []
-    for _ in range(SAMPLES):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(CALLS):
-            module(x)
-        times.append((time.perf_counter() - start) / CALLS * 1e6)
-    return statistics.median(times)
+    return (time.perf_counter() - start) / CALLS * 1e6
 
 
+def modules():
+    """The C++ modules: (*, in_features) through lowp::nn::Linear beside torch::nn::Linear."""
+    if not MODULES.exists():
+        return []
+    output = subprocess.run([MODULES, "cuda"], check=True, capture_output=True, text=True).stdout
+    return [{"layer": f"C++ {name}", **numbers} for name, numbers in json.loads(output).items()]
+
+
+@torch.no_grad()
 def run():
     x = torch.randn(1, SIZE, device="cuda").bfloat16()
     plain = torch.nn.Linear(SIZE, SIZE, bias=False, device="cuda", dtype=torch.bfloat16)
-    base = microseconds(plain, x)
-    results = [{"layer": "torch.nn.Linear", "microseconds": base}]
-    for name, config in CONFIGS.items():
-        try:
-            time_us = microseconds(lowp.nn.Linear(plain, config), x)
-        except RuntimeError as error:  # a scheme that this build has no CUDA operator for
-            results.append({"layer": name, "error": str(error).splitlines()[0]})
-            continue
-        results.append({"layer": name, "microseconds": time_us, "of_torch": time_us / base})
-    return results
+    layers = {"torch.nn.Linear": plain}
+    layers.update({name: lowp.nn.Linear(plain, config) for name, config in CONFIGS.items()})
+    turns = [{name: microseconds(layer, x) for name, layer in layers.items()} for _ in range(1 + SAMPLES)][1:]
+    return [
+        {"layer": name, "microseconds": statistics.median(turn[name] for turn in turns),
+         "of_torch": statistics.median(turn[name] / turn["torch.nn.Linear"] for turn in turns)}
+        for name in layers
+    ] + modules()
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def run():
     results = []
     for name, quantize in FORMATS.items():
         op, arguments = quantize(weight)
-        for m in ROWS if name == "int4_g128" else (256, MANY_ROWS):
+        for m in ROWS if name == "int4_g128" else (128, 256, 512, MANY_ROWS):
             results.append(measure(name, op, arguments, m))
     return results
 

@@ -19,14 +19,24 @@ def is_tiles(weight, m, dtype=torch.bfloat16):
     return weight.op.implementation(x, *weight.on_gpu) == "sm90_tiles"
 
 
-# Rows of x that fill a tile of 64, 128 or 256, and one more or less; columns of W too.
-@pytest.mark.parametrize("m", [129, 191, 192, 255, 256, 257, 700])
+# Rows of x that fill a tile of 64, 128 or 256, and one more or less, or several tiles of fewer each.
+@pytest.mark.parametrize("m", [129, 191, 192, 255, 256, 257, 300, 700])
 @pytest.mark.parametrize("name", list(ALL))
 def test_tiles(name, m):
     torch.manual_seed(m)
     weight = ALL[name](264, 1152)
     assert is_tiles(weight, m)
     check(weight, m, with_bias=m % 2 == 1)
+
+
+# Every way to divide the work over warpgroups: few rows of x and few of W, many of both, more tiles than
+# multiprocessors; vectors of scales that rows of W do not begin with.
+@pytest.mark.parametrize("shape", [(1024, 1152), (8192, 1152), (14336, 544), (600, 4128)])
+@pytest.mark.parametrize("m", [90, 128, 256, 512])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_point", "fp8_block", "nvfp4"])
+def test_ways(name, m, shape):
+    torch.manual_seed(m)
+    check(FORMATS[name](*shape), m, with_bias=m % 128 > 0)
 
 
 # Many tiles for each multiprocessor, and a number of steps that is odd or smaller than the ring.

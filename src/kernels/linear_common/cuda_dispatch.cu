@@ -16,30 +16,19 @@ bool is_hopper() {
   return major == 9;
 }
 
-bool is_aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
-
-// What linear_tiles_sm90 asks of its arguments.
-bool fits_tiles(const CudaLinearArgs& args) {
-  const CudaWeight& weight = args.weight;
-  const int code_bits = weight.format == CudaWeightFormat::kInt4 ||
-                                weight.format == CudaWeightFormat::kMxfp4 ||
-                                weight.format == CudaWeightFormat::kNvfp4
-                            ? 4
-                            : 8;
-  const bool is_block = weight.format == CudaWeightFormat::kMxfp8 ||
-                        weight.format == CudaWeightFormat::kMxfp4 ||
-                        weight.format == CudaWeightFormat::kNvfp4;
-  const bool fits_group = is_block || weight.group_cols >= weight.k || weight.group_cols % 32 == 0;
-  return fits_group && weight.k * code_bits % 128 == 0 && is_aligned(args.x) &&
-         is_aligned(args.out) && is_aligned(weight.codes) && args.x_stride % 8 == 0;
-}
-
-// More rows than this go to the tiles if these are enough for most of the chip.
-constexpr std::int64_t kFewRows = 64;
-constexpr std::int64_t kWide = 12288;
+// Up to this many rows, the kernel that reads the weight at memory's speed. Up to kMostRowsSm90 it
+// is still faster if the tiles were too few for most of the chip.
+constexpr std::int64_t kFewRows = 80;
+constexpr std::int64_t kWide = 6144;
+constexpr std::int64_t kWideOf8Bits = 4096;
 
 bool takes_rows(const CudaLinearArgs& args) {
-  return args.m <= kFewRows || (args.m <= kMostRowsSm90 && args.weight.n < kWide);
+  const CudaWeight& weight = args.weight;
+  const bool is_8_bit = weight.format == CudaWeightFormat::kInt8 ||
+                        weight.format == CudaWeightFormat::kFp8 ||
+                        weight.format == CudaWeightFormat::kMxfp8;
+  const std::int64_t wide = is_8_bit ? kWideOf8Bits : kWide;
+  return args.m <= (weight.n < wide ? kMostRowsSm90 : kFewRows);
 }
 
 struct Implementation {
@@ -49,8 +38,12 @@ struct Implementation {
 
 Implementation implementation(const CudaLinearArgs& args) {
   if (is_hopper()) {
-    if (takes_rows(args) && rows_are_fast(args)) return {"sm90_rows", linear_rows_sm90};
-    if (args.m > kFewRows && fits_tiles(args)) return {"sm90_tiles", linear_tiles_sm90};
+    const bool is_few = args.m <= kMostRowsSm90 && rows_are_fast(args);
+    if (is_few && takes_rows(args)) return {"sm90_rows", linear_rows_sm90};
+    if (args.m > kFewRows && refuse_linear_tiles_sm90(args) == nullptr) {
+      return {"sm90_tiles", linear_tiles_sm90};
+    }
+    if (is_few) return {"sm90_rows", linear_rows_sm90};
   }
   return {"cuda_rows", linear_rows_cuda};
 }

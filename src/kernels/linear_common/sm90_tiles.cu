@@ -4,32 +4,48 @@
 namespace lowp::kernels {
 namespace {
 
-bool is_aligned(const void* pointer, std::uintptr_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
+bool is_aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0; }
+
+bool is_four_bit(CudaWeightFormat format) {
+  return format == CudaWeightFormat::kInt4 || format == CudaWeightFormat::kMxfp4 ||
+         format == CudaWeightFormat::kNvfp4;
 }
 
-// A stage is 64 columns with a scale for each 32 of them.
+bool is_affine(CudaWeightFormat format) {
+  return format == CudaWeightFormat::kInt4 || format == CudaWeightFormat::kInt8 ||
+         format == CudaWeightFormat::kFp8;
+}
+
+// A stage is 64 columns with a scale for each 32 of them. The reciprocal of a group, rounded up,
+// divides exactly below 2^32, in units of 16 columns.
 bool has_whole_groups(const CudaWeight& weight) {
-  return weight.group_cols % 32 == 0 || weight.group_cols >= weight.k;
+  return weight.group_cols >= weight.k ||
+         (weight.group_cols % 32 == 0 && weight.k * weight.group_cols < std::int64_t{1} << 40);
 }
 
 }  // namespace
 
-const char* linear_tiles_sm90(const CudaLinearArgs& args) {
+const char* refuse_linear_tiles_sm90(const CudaLinearArgs& args) {
   const CudaWeight& weight = args.weight;
   constexpr std::int64_t kLimit = std::int64_t{1} << 31;
-  if (args.m == 0 || weight.n == 0) return nullptr;
   if (args.m >= kLimit || weight.n >= kLimit || weight.k >= kLimit) return "a side is 2^31 or more";
-  if (weight.n * (weight.k / 16 + 1) >= 2 * kLimit) return "more than 2^32 scales";
-  if (!is_aligned(args.x, 16) || args.x_stride % 8 != 0) return "x is not aligned to 16 bytes";
-  if (!is_aligned(args.out, 16)) return "out is not aligned to 16 bytes";
-  switch (weight.format) {
+  if (!is_aligned(args.x) || args.x_stride % 8 != 0) return "x is not aligned to 16 bytes";
+  if (!is_aligned(weight.codes) || weight.k % (is_four_bit(weight.format) ? 32 : 16) != 0) {
+    return "rows of codes are not aligned to 16 bytes";
+  }
+  if (is_affine(weight.format) && !has_whole_groups(weight)) return "groups are not of 32 columns";
+  return nullptr;
+}
+
+const char* linear_tiles_sm90(const CudaLinearArgs& args) {
+  if (args.m == 0 || args.weight.n == 0) return nullptr;
+  switch (args.weight.format) {
     case CudaWeightFormat::kInt4:
-      return has_whole_groups(weight) ? tiles::linear_int4(args) : "groups are not of 32 columns";
+      return tiles::linear_int4(args);
     case CudaWeightFormat::kInt8:
-      return has_whole_groups(weight) ? tiles::linear_int8(args) : "groups are not of 32 columns";
+      return tiles::linear_int8(args);
     case CudaWeightFormat::kFp8:
-      return has_whole_groups(weight) ? tiles::linear_fp8(args) : "groups are not of 32 columns";
+      return tiles::linear_fp8(args);
     case CudaWeightFormat::kMxfp8:
       return tiles::linear_mxfp8(args);
     case CudaWeightFormat::kMxfp4:

@@ -5,10 +5,11 @@
 
 namespace lowp::kernels {
 
-// Any M, N; needs no workspace. Returns nullptr, or what is wrong: x and out must be aligned to 16
-// bytes, x_stride a multiple of 8; a caller that has other tensors copies them.
-//   kInt8, kFp8   one scale a row or a tensor, or groups of a multiple of 32 columns
-//   kInt4         groups of a multiple of 32 columns, or of all
+// nullptr, or why linear_tiles_sm90 does not take the arguments: x and rows of codes must be
+// aligned to 16 bytes, groups be of a multiple of 32 columns or of all.
+const char* refuse_linear_tiles_sm90(const CudaLinearArgs& args);
+
+// Any M, N; needs no workspace. Returns nullptr or the error's text.
 const char* linear_tiles_sm90(const CudaLinearArgs& args);
 
 }  // namespace lowp::kernels

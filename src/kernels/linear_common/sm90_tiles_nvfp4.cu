@@ -7,8 +7,8 @@ namespace lowp::kernels::tiles {
 const char* linear_nvfp4(const CudaLinearArgs& args) {
   constexpr auto kFormat = CudaWeightFormat::kNvfp4;
   return args.x_dtype == DType::kF16
-             ? launch_best<kFormat, E2m1Codes, Fp16Pair, Scaling::kPair>(args)
-             : launch_best<kFormat, E2m1Codes, Bf16Pair, Scaling::kPair>(args);
+             ? launch_best<kFormat, SmallE2m1Codes, Fp16Pair, Scaling::kPair>(args)
+             : launch_best<kFormat, SmallE2m1Codes, Bf16Pair, Scaling::kPair>(args);
 }
 
 }  // namespace lowp::kernels::tiles

@@ -1,4 +1,4 @@
-// Scales of quantized weights, from device memory to the words that the decoding warps multiply by.
+// Scales of quantized weights: the words that the decoding warps multiply by.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -29,12 +29,20 @@ __device__ unsigned float_to_pair(float value) {
   return Pair::from_floats(value, value);
 }
 
+// What SmallE2m1Codes lack of the numbers, less 2^8: 448 times it is finite.
+template <class Pair>
+inline constexpr float kNvfp4Rebias = std::is_same_v<Pair, Fp16Pair> ? 0x1p6F : 0x1p118F;
+constexpr float kNvfp4RowFactor = 256.0F;
+
 // The scale of a block whose scale is one byte.
 template <CudaWeightFormat kFormat, class Pair, Scaling kScaling>
 __device__ unsigned decode_scale(unsigned code) {
-  if constexpr (kFormat == CudaWeightFormat::kNvfp4) return e4m3_to_pair<Pair>(code | code << 8);
-  const float scale = E8m0::to_float(static_cast<std::uint8_t>(code));
-  return kScaling == Scaling::kPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
+  if constexpr (kFormat == CudaWeightFormat::kNvfp4) {
+    return float_to_pair<Pair>(Fp16Pair::to_floats(e4m3_to_fp16(code)).x * kNvfp4Rebias<Pair>);
+  } else {
+    const float scale = E8m0::to_float(static_cast<std::uint8_t>(code));
+    return kScaling == Scaling::kPair ? float_to_pair<Pair>(scale) : __float_as_uint(scale);
+  }
 }
 
 // A pair of codes times its scale. `zero_is_float`: the second word is a zero, not a zero point.

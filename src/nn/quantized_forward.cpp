@@ -36,11 +36,11 @@ void run_int8(const QuantizedState& state, const Tensor& x, const OptionalTensor
     static const auto op = out_form<void(
         const Tensor&, const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
         std::string_view, bool, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
-        std::string_view, const OptionalTensor&, Tensor&)>("lowp::linear_w8a8");
+        std::optional<std::string_view>, const OptionalTensor&, Tensor&)>("lowp::linear_w8a8");
     op.call(x, state.codes, state.scale, state.row_sums, bias, state.activation.mapping,
             state.activation.per_tensor, optional(state.activation_scale),
-            optional(state.activation_zero_point), optional(state.activation_pre_scale), "none",
-            std::nullopt, out);
+            optional(state.activation_zero_point), optional(state.activation_pre_scale),
+            /*output_activation=*/std::nullopt, /*out_scale=*/std::nullopt, out);
   } else {
     static const auto op =
         out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, Tensor&)>(

@@ -18,6 +18,7 @@ constexpr std::int64_t kMaxColumns = 131071;
 constexpr std::int64_t kMaxColumnsAsymmetric = 65793;
 
 using OptionalTensor = std::optional<Tensor>;
+using OptionalString = std::optional<std::string>;
 
 kernels::LinearW8A8Args check(const LinearOperands& operands, const Int8Activations& activations,
                               const Tensor& weight, const Tensor& weight_scale,
@@ -60,7 +61,7 @@ struct Call {
   const OptionalTensor& activation_scale;
   const OptionalTensor& activation_zero_point;
   const OptionalTensor& activation_pre_scale;
-  std::string_view output_activation;
+  const OptionalString& output_activation;
   const OptionalTensor& out_scale;
 };
 
@@ -101,13 +102,11 @@ Int8Recipe check_recipe(const Call& call, std::int64_t k, bool x_is_int8) {
 kernels::Epilogue check_epilogue(const Call& call, DType out) {
   using enum kernels::Activation;
   kernels::Epilogue epilogue;
-  epilogue.activation =
-      check_choice<kernels::Activation>(kName, "output_activation", call.output_activation,
-                                        {{"none", kNone},
-                                         {"relu", kRelu},
-                                         {"gelu", kGelu},
-                                         {"gelu_tanh", kGeluTanh},
-                                         {"silu", kSilu}});
+  if (call.output_activation) {
+    epilogue.activation = check_choice<kernels::Activation>(
+        kName, "output_activation", *call.output_activation,
+        {{"relu", kRelu}, {"gelu", kGelu}, {"gelu_tanh", kGeluTanh}, {"silu", kSilu}});
+  }
   if (call.out_scale.has_value() != (out == DType::kI8)) {
     fail(kName, "out_scale does not go with out", call.out_scale ? "a tensor" : "none",
          "float32 of (1) where out is int8, else none");
@@ -165,8 +164,9 @@ void linear_w8a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight
                      std::string_view activation_mapping, bool activation_per_tensor,
                      const OptionalTensor& activation_scale,
                      const OptionalTensor& activation_zero_point,
-                     const OptionalTensor& activation_pre_scale, std::string_view output_activation,
-                     const OptionalTensor& out_scale, const Tensor& out) {
+                     const OptionalTensor& activation_pre_scale,
+                     const OptionalString& output_activation, const OptionalTensor& out_scale,
+                     const Tensor& out) {
   run(x,
       {weight, weight_scale, weight_row_sums, bias, activation_mapping, activation_per_tensor,
        activation_scale, activation_zero_point, activation_pre_scale, output_activation, out_scale},
@@ -178,8 +178,8 @@ Tensor linear_w8a8(const Tensor& x, const Tensor& weight, const Tensor& weight_s
                    std::string_view activation_mapping, bool activation_per_tensor,
                    const OptionalTensor& activation_scale,
                    const OptionalTensor& activation_zero_point,
-                   const OptionalTensor& activation_pre_scale, std::string_view output_activation,
-                   const OptionalTensor& out_scale) {
+                   const OptionalTensor& activation_pre_scale,
+                   const OptionalString& output_activation, const OptionalTensor& out_scale) {
   const Call call{weight,
                   weight_scale,
                   weight_row_sums,
@@ -201,7 +201,7 @@ std::string linear_w8a8_implementation(
     const Tensor& weight_row_sums, const OptionalTensor& bias, std::string_view activation_mapping,
     bool activation_per_tensor, const OptionalTensor& activation_scale,
     const OptionalTensor& activation_zero_point, const OptionalTensor& activation_pre_scale,
-    std::string_view output_activation, const OptionalTensor& out_scale) {
+    const OptionalString& output_activation, const OptionalTensor& out_scale) {
   const Call call{weight,
                   weight_scale,
                   weight_row_sums,
@@ -249,7 +249,7 @@ Tensor grouped_linear_w8a8(const Tensor& x, const Tensor& offsets, const Tensor&
 // per token or with one scale for all; activation_mapping "symmetric" or "asymmetric". With
 // activation_scale (1) float32 (and activation_zero_point (1) int8 if asymmetric) nothing is
 // measured, and x may be int8, codes of this scale.
-// output_activation "none", "relu", "gelu", "gelu_tanh" or "silu". Returns (*, N) of x's dtype
+// output_activation None, "relu", "gelu", "gelu_tanh" or "silu". Returns (*, N) of x's dtype
 // (float32 for codes); with out_scale (1) float32 int8, the codes of this scale.
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   define_linear(library, "linear_w8a8",
@@ -257,7 +257,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
                 "Tensor? bias=None, str activation_mapping='symmetric', "
                 "bool activation_per_tensor=False, Tensor? activation_scale=None, "
                 "Tensor? activation_zero_point=None, Tensor? activation_pre_scale=None, "
-                "str output_activation='none', Tensor? out_scale=None");
+                "str? output_activation=None, Tensor? out_scale=None");
   define_grouped_linear(library, "grouped_linear_w8a8",
                         "Tensor weight, Tensor weight_scale, Tensor weight_row_sums, Tensor? "
                         "bias=None, str activation_mapping='symmetric'");

@@ -21,7 +21,7 @@ ops = torch.ops.lowp
 N, K = 70, 200
 EPS = torch.finfo(torch.float32).eps
 ACTIVATIONS = {
-    "none": lambda y: y,
+    None: lambda y: y,
     "relu": torch.relu,
     "gelu": torch.nn.functional.gelu,
     "gelu_tanh": lambda y: torch.nn.functional.gelu(y, approximate="tanh"),
@@ -86,14 +86,14 @@ def test_activations_become_torchaos_codes(dtype, rows, mapping, per_tensor, sta
         assert torch.equal(ops.linear_w8a8(codes[0], *weight, bias, **options), exact)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 @pytest.mark.parametrize("rows", [1, 4, 33])
 def test_epilogue(rows, activation):
     torch.manual_seed(rows)
     x, bias, weight = torch.randn(rows, K), torch.randn(N), quantized_weight()
     exact = expected(*int8_by_torchao(x, "symmetric", False, None), weight, bias)
     result = ACTIVATIONS[activation](exact.double())
-    error = 0 if activation in ("none", "relu") else 1e-6 * (exact.abs() + result.abs())
+    error = 0 if activation in (None, "relu") else 1e-6 * (exact.abs() + result.abs())
     got = ops.linear_w8a8(x, *weight, bias, output_activation=activation)
     assert bool(((got - result).abs() <= error + 2.0**-24 * result.abs()).all())
 

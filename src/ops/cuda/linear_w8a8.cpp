@@ -49,14 +49,14 @@ kernels::LinearW8A8Sm90Args check(const Tensor& x, const DynamicOperands& operan
 }
 
 // What the CPU alone does.
-void check_plain(bool per_tensor, bool has_static_scale, bool pre_scale,
-                 std::string_view output_activation, bool out_scale) {
-  const char* got = per_tensor                    ? "activation_per_tensor"
-                    : has_static_scale            ? "activation_scale or activation_zero_point"
-                    : pre_scale                   ? "activation_pre_scale"
-                    : out_scale                   ? "out_scale"
-                    : output_activation != "none" ? "output_activation"
-                                                  : nullptr;
+void check_plain(bool per_tensor, bool has_static_scale, bool pre_scale, bool output_activation,
+                 bool out_scale) {
+  const char* got = per_tensor          ? "activation_per_tensor"
+                    : has_static_scale  ? "activation_scale or activation_zero_point"
+                    : pre_scale         ? "activation_pre_scale"
+                    : out_scale         ? "out_scale"
+                    : output_activation ? "output_activation"
+                                        : nullptr;
   if (got != nullptr) fail(kName, "an argument is not supported on CUDA", got, "its default");
 }
 
@@ -66,10 +66,11 @@ void linear_w8a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight
                      const std::optional<Tensor>& activation_scale,
                      const std::optional<Tensor>& activation_zero_point,
                      const std::optional<Tensor>& activation_pre_scale,
-                     std::string_view output_activation, const std::optional<Tensor>& out_scale,
-                     const Tensor& out) {
+                     const std::optional<std::string>& output_activation,
+                     const std::optional<Tensor>& out_scale, const Tensor& out) {
   check_plain(activation_per_tensor, activation_scale || activation_zero_point,
-              activation_pre_scale.has_value(), output_activation, out_scale.has_value());
+              activation_pre_scale.has_value(), output_activation.has_value(),
+              out_scale.has_value());
   const DynamicWeight shape = check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Char);
   const DynamicOperands operands = check_dynamic(kName, x, shape, bias, out);
   const bool asymmetric = check_asymmetric_activations(kName, activation_mapping);
@@ -103,7 +104,8 @@ Tensor linear_w8a8(const Tensor& x, const Tensor& weight, const Tensor& weight_s
                    const std::optional<Tensor>& activation_scale,
                    const std::optional<Tensor>& activation_zero_point,
                    const std::optional<Tensor>& activation_pre_scale,
-                   std::string_view output_activation, const std::optional<Tensor>& out_scale) {
+                   const std::optional<std::string>& output_activation,
+                   const std::optional<Tensor>& out_scale) {
   const DynamicWeight shape = check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Char);
   const Tensor out = empty_dynamic(kName, x, shape.n);
   linear_w8a8_out(x, weight, weight_scale, weight_row_sums, bias, activation_mapping,
@@ -120,10 +122,11 @@ std::string linear_w8a8_implementation(const Tensor& x, const Tensor& weight,
                                        const std::optional<Tensor>& activation_scale,
                                        const std::optional<Tensor>& activation_zero_point,
                                        const std::optional<Tensor>& activation_pre_scale,
-                                       std::string_view output_activation,
+                                       const std::optional<std::string>& output_activation,
                                        const std::optional<Tensor>& out_scale) {
   check_plain(activation_per_tensor, activation_scale || activation_zero_point,
-              activation_pre_scale.has_value(), output_activation, out_scale.has_value());
+              activation_pre_scale.has_value(), output_activation.has_value(),
+              out_scale.has_value());
   const DynamicWeight shape = check_dynamic_weight({kName, "weight", weight}, x, ScalarType::Char);
   const DynamicOperands operands =
       check_dynamic(kName, x, shape, bias, empty_dynamic(kName, x, shape.n));

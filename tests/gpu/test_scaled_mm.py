@@ -204,9 +204,10 @@ def test_what_runs(recipes, m, k, dtypes, batch, expected, chosen):
 
 
 def test_what_runs_by_size():
-    a, scale_a, _ = operand(4096, 4096, "1x128")
-    b, scale_b, _ = operand(4096, 4096, "128x128")
-    assert scaled_mm.implementation(a, b, scale_a, scale_b, "1x128", "128x128") == "cublaslt"
+    for rows, expected in [(4096, "sm90"), (8192, "cublaslt")]:
+        a, scale_a, _ = operand(rows, 4096, "1x128")
+        b, scale_b, _ = operand(rows, 4096, "128x128")
+        assert scaled_mm.implementation(a, b, scale_a, scale_b, "1x128", "128x128") == expected
     a, scale_a, _ = operand(128, 12288, "row")
     b, scale_b, _ = operand(128, 12288, "row")
     arguments = (a, b, scale_a, scale_b, "row", "row")

@@ -13,7 +13,6 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
 LinearJob job_of(const LinearBf16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
-  job.weight_codes = {args.weight, args.x.cols * 2, 16};
   return job;
 }
 

@@ -1,9 +1,8 @@
 // The engine behind panels.h on AMX. What a thread multiplies is a block of the product, whose sums
 // stay in L2; it walks K in slabs. A slab of the weight is decoded into L2 once, for all rows of
-// the block; of x, 32 rows at a time are decoded into L1, for all panels of the block. Reading
-// either as it lies waits for memory most of the time (rows a power of two apart share few sets of
-// the caches, and pieces of 512 bytes end before the hardware reads ahead): while one slab is
-// multiplied, the codes of the next are read ahead, a few rows at each product of tiles.
+// the block; of x, 32 rows at a time are copied into L1, for all panels of the block: read in
+// place, rows a power of two apart would share few sets of the caches. Reading codes ahead in
+// software gained nothing, nor did slabs of half or twice the length.
 #pragma once
 
 #include "kernels/linear_common/amx_products_inl.h"
@@ -12,7 +11,7 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kBlockPanels = 12;
+constexpr std::int64_t kBlockPanels = 8;
 constexpr std::int64_t kBlockRows = 512;
 constexpr std::int64_t kBlockPairs = kBlockRows / kTileRows;
 
@@ -53,26 +52,6 @@ Slab slab_from(const LinearJob& job, std::int64_t begin) {
   slab.range = {begin, smaller(begin + kPanelSteps * Multiplier::kPerStep, job.k)};
   slab.count = split(job, slab.range, slab.pieces);
   return slab;
-}
-
-inline void read_ahead(const LinearJob::CodeRows& codes, std::int64_t begin, std::int64_t end,
-                       KRange range) {
-  if (codes.data == nullptr) return;
-  constexpr std::int64_t kLine = 64;
-  for (std::int64_t row = begin; row < end; ++row) {
-    const char* const data = static_cast<const char*>(codes.data) + row * codes.stride;
-    const char* const last = data + ceil_div(range.end * codes.bits, 8);
-    for (const char* at = data + range.begin * codes.bits / 8; at < last; at += kLine) {
-      _mm_prefetch(at, _MM_HINT_T1);
-    }
-  }
-}
-
-// The part'th of `parts` equal shares of rows [begin, begin + count).
-inline void read_share_ahead(const LinearJob::CodeRows& codes, std::int64_t begin,
-                             std::int64_t count, std::int64_t part, std::int64_t parts,
-                             KRange range) {
-  read_ahead(codes, begin + count * part / parts, begin + count * (part + 1) / parts, range);
 }
 
 template <class Multiplier>
@@ -220,21 +199,11 @@ void multiply_slab(const LinearJob& job, const AmxBlock& block, const Slab& slab
                    AmxScratch& scratch) {
   const std::int64_t pairs = block.pairs();
   const std::int64_t panels = block.panels();
-  const KRange next{slab.range.end,
-                    smaller(slab.range.end + kPanelSteps * Multiplier::kPerStep, job.k)};
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     const std::int64_t row = pair * kTileRows;
     decode_rows<Multiplier>(job, slab, block.m + row, smaller(kTileRows, block.rows - row),
                             scratch);
-    const bool last = pair + 1 == pairs;
-    const std::int64_t next_row = last ? 0 : row + kTileRows;
-    const std::int64_t next_rows = smaller(kTileRows, block.rows - next_row);
     for (std::int64_t panel = 0; panel < panels; ++panel) {
-      const std::int64_t column = panel * kPanelColumns;
-      read_share_ahead(job.x_codes, block.m + next_row, next_rows, panel, panels,
-                       last ? next : slab.range);
-      read_share_ahead(job.weight_codes, block.n + column,
-                       smaller(kPanelColumns, block.columns - column), pair, pairs, next);
       multiply_pair<Multiplier>(job, block, slab, pair, panel, scratch);
     }
   }
@@ -258,17 +227,8 @@ void multiply_block(const LinearJob& job, const AmxBlock& block, AmxScratch& scr
   if (job.k == 0) std::memset(scratch.sums, 0, sizeof(scratch.sums));
   for (std::int64_t k = 0; k < job.k;) {
     const Slab slab = slab_from<Multiplier>(job, k);
-    if (k == 0) {
-      read_ahead(job.weight_codes, block.n, block.n + smaller(kPanelColumns, block.columns),
-                 slab.range);
-      read_ahead(job.x_codes, block.m, block.m + smaller(kTileRows, block.rows), slab.range);
-    }
     for (std::int64_t panel = 0; panel < panels; ++panel) {
       const std::int64_t n = block.n + panel * kPanelColumns;
-      if (k == 0) {
-        read_ahead(job.weight_codes, n + kPanelColumns,
-                   smaller(n + 2 * kPanelColumns, block.n + block.columns), slab.range);
-      }
       decode_panel<Multiplier>(job, slab, n, panel, scratch);
     }
     multiply_slab<Multiplier>(job, block, slab, scratch);

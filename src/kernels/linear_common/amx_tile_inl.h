@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kTileSide = 16;      // rows of a tile register, each of 64 bytes
 constexpr std::int64_t kTileRows = 32;      // rows of x that two by two tiles of sums take
 constexpr std::int64_t kPanelColumns = 32;  // and columns
-constexpr std::int64_t kPanelSteps = 128;   // of x and of a panel, 16 KiB each: L1 holds both
+constexpr std::int64_t kPanelSteps = 256;   // 1 KiB of a row decoded, for long reads of codes
 
 // Every tile register at full size while it lives.
 struct TileScope {

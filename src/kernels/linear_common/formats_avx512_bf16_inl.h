@@ -78,7 +78,6 @@ LinearJob job_of_matrix(const Args& args) {
   };
   job.x = args.x.data;
   job.x_stride = args.x.stride * 2;
-  job.x_codes = {args.x.data, job.x_stride, 16};
   job.bias = args.bias;
   job.out = args.out;
   job.parallel = args.parallel;

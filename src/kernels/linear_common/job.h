@@ -21,13 +21,6 @@ struct LinearJob {
   using GroupValues = void (*)(const void* args, std::int64_t n, std::int64_t rows,
                                std::int64_t group, std::int64_t count, float* values);
 
-  // The codes that a decoder reads: rows `stride` bytes apart, of `bits` an element.
-  struct CodeRows {
-    const void* data;
-    std::int64_t stride;
-    int bits;
-  };
-
   const void* args;  // what the functions below are called with
   std::int64_t m;
   std::int64_t n;
@@ -37,8 +30,6 @@ struct LinearJob {
   Decode decode_x;
   const void* x;          // (M, K) where the steps can be read as they are, or nullptr
   std::int64_t x_stride;  // bytes from row to row
-  CodeRows weight_codes;  // where to read ahead, or no data
-  CodeRows x_codes;
 
   // The partial sum of each group of `group` columns is multiplied by its scale, and by
   // x_group_scale if there is one; its zero times the sum of x is added. Before the scale, its

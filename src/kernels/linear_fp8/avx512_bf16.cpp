@@ -4,12 +4,7 @@
 
 namespace lowp::kernels {
 
-void linear_fp8_amx(const LinearFp8Args& args) {
-  LinearJob job = job_of<E4m3Codes>(args);
-  job.weight_codes = {args.weight, args.k, 8};
-  job.x_codes = {args.x, args.k, 8};
-  linear_panels_amx(job);
-}
+void linear_fp8_amx(const LinearFp8Args& args) { linear_panels_amx(job_of<E4m3Codes>(args)); }
 
 void linear_fp8_avx512_bf16(const LinearFp8Args& args) {
   multiply(job_of<E4m3Codes>(args), E4m3Codes{}, args.weight);

@@ -7,7 +7,6 @@ namespace lowp::kernels {
 void linear_fp8_weight_only_amx(const LinearFp8WeightOnlyArgs& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<E4m3Codes>(args, job);
-  job.weight_codes = {args.weight, args.x.cols, 8};
   linear_panels_amx(job);
 }
 

@@ -43,7 +43,6 @@ LinearJob scaled_job_of(const LinearMxfp4Args& args) {
   LinearJob job = job_of(args);
   job.group_scales = nullptr;
   job.decode_weight = decode_scaled_weight;
-  job.weight_codes = {args.weight, args.x.cols / 2, 4};
   return job;
 }
 

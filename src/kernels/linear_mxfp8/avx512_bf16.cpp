@@ -53,8 +53,6 @@ LinearJob scaled_job_of(const LinearMxfp8Args& args) {
   LinearJob job = job_of<E4m3Codes>(args, decode_x);
   job.group_scales = nullptr;
   job.decode_weight = decode_scaled_weight;
-  job.weight_codes = {args.weight, args.k, 8};
-  job.x_codes = {args.x, args.k, 8};
   return job;
 }
 

@@ -12,7 +12,8 @@ void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_beg
   const auto& args = *static_cast<const LinearNvfp4Args*>(from);
   const std::uint8_t* codes = args.weight + (row * args.x.cols + k_begin) / 2;
   const std::int64_t columns = k_end - k_begin;
-  alignas(64) float scales[256 / kBlock + kLanes];  // zero behind the last
+  constexpr std::int64_t kMostColumns = 512;                 // AMX asks for so many, others for 256
+  alignas(64) float scales[kMostColumns / kBlock + kLanes];  // zero behind the last
   group_scales(from, row, 1, k_begin / kBlock, columns / kBlock, scales);
   const __m512 values =
       bf16_to_fp32(_mm256_load_si256(reinterpret_cast<const __m256i*>(kE2m1Bf16.data())));
@@ -41,7 +42,6 @@ LinearJob scaled_job_of(const LinearNvfp4Args& args) {
   LinearJob job = job_of(args);
   job.group_scales = nullptr;
   job.decode_weight = decode_scaled_weight;
-  job.weight_codes = {args.weight, args.x.cols / 2, 4};
   return job;
 }
 

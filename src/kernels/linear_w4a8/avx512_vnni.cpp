@@ -35,8 +35,6 @@ void linear_w4a8_amx(const LinearW4A8Args& args) {
   LinearJob job = job_of(args);
   job.decode_weight = decode_weight<0>;
   job.decode_x = decode_x;
-  job.weight_codes = {args.weight, args.k / 2, 4};
-  job.x_codes = {args.x, args.k, 8};
   job.group_offsets = args.zero_point == nullptr ? nullptr : group_offsets<0>;
   linear_panels_amx_int8_groups(job);
 }

@@ -20,7 +20,6 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
 LinearJob job_of(const LinearW8A16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
-  job.weight_codes = {args.weight, args.x.cols, 8};
   set_scales(args, job);
   return job;
 }

@@ -161,8 +161,6 @@ void linear_w8a8_amx(const LinearW8A8Args& args) {
   LinearJob job = job_of(args, 0);
   job.decode_weight = decode_weight;
   job.decode_x = copy_x;
-  job.weight_codes = {args.weight, args.k, 8};
-  job.x_codes = {args.x, args.k, 8};
   linear_panels_amx_int8(job);
 }
 

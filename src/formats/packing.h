@@ -70,6 +70,13 @@ LOWP_HD constexpr void unpack_bit_stream(const std::uint8_t* stream, std::int64_
   }
 }
 
+// Signed codes of 1 to 7 bits (intx) lie in such a stream as code + 2^(bits - 1), as in
+// compressed-tensors' words: a row of them is the same bytes.
+LOWP_HD constexpr int intx_offset(int bits) { return 1 << (bits - 1); }
+LOWP_HD constexpr int intx_code(const std::uint8_t* stream, std::int64_t i, int bits) {
+  return static_cast<int>(bit_stream_code(stream, i, bits)) - intx_offset(bits);
+}
+
 // How compressed-tensors' pack-quantized puts signed codes of `bits` bits (1 to 8) into words:
 // code + 2^(bits - 1), unsigned, lowest bits first. The two orders are the same for bits that
 // divide 32.

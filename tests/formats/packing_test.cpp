@@ -12,6 +12,14 @@ namespace {
 static_assert(pack_nibbles(-8, 7) == 0x78 && pack_nibbles_high_first(1, 2) == 0x12);
 static_assert(packed_words(576, 3) == 54 && packed_words(576, 3, WordOrder::kPadded) == 58);
 
+// Three bits: the stored code is 4 more.
+TEST(Packing, IntxCodesAreSigned) {
+  const std::array<std::uint8_t, 3> stream{0b10'001'000, 0b1'100'011'0, 0b111'110'10};
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(intx_code(stream.data(), i, 3), i - 4);
+  EXPECT_EQ(intx_offset(1), 1);
+  EXPECT_EQ(intx_offset(7), 64);
+}
+
 TEST(Packing, NibblesHaveTheEvenElementLow) {
   const std::array<std::uint8_t, 2> row{pack_nibbles(1, -2), pack_nibbles(-8, 7)};
   const std::array expected{1, -2, -8, 7};

@@ -82,6 +82,13 @@ inline Ints bf16_bits_high(Floats x) {
   return select(nan, bit_or(bits, broadcast(0x00400000)), rounded);
 }
 
+inline Floats round_to_bf16(Floats x) {
+  return floats_of(bit_and(bf16_bits_high(x), broadcast(static_cast<std::int32_t>(0xFFFF0000))));
+}
+inline Floats round_to_fp16(Floats x) {
+  return _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
 // Memory is read and written whole: a shorter run goes through a buffer.
 template <class T>
 struct Padded {

@@ -91,6 +91,13 @@ inline Ints bf16_bits_high(Floats x) {
   return _mm512_mask_or_epi32(rounded, nan, bits, broadcast(0x00400000));
 }
 
+inline Floats round_to_bf16(Floats x) {
+  return floats_of(bit_and(bf16_bits_high(x), broadcast(static_cast<std::int32_t>(0xFFFF0000))));
+}
+inline Floats round_to_fp16(Floats x) {
+  return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
 struct F32 {
   using Type = float;
   static Pair load(const float* x) { return {_mm512_loadu_ps(x), _mm512_loadu_ps(x + kLanes)}; }

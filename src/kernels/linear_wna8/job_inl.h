@@ -1,0 +1,86 @@
+// A file of one ISA level includes its Level of intx_rows_inl.h first.
+#pragma once
+
+#include "kernels/linear_common/elements_inl.h"
+#include "kernels/linear_common/intx_rows_inl.h"
+#include "kernels/linear_wna8/linear_wna8.h"
+
+namespace lowp::kernels {
+namespace {
+
+template <class Get>
+void values_of_groups(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                      std::int64_t count, float* values, const Get& get) {
+  const auto& args = *static_cast<const LinearWnA8Args*>(from);
+  convert_groups(
+      args.k / args.group_size, n, rows, group, count, values,
+      [&](std::int64_t at, std::int64_t length, float* to) { get(args, at, length, to); });
+}
+
+inline void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                         std::int64_t count, float* values) {
+  values_of_groups(from, n, rows, group, count, values,
+                   [](const LinearWnA8Args& args, std::int64_t at, std::int64_t length, float* to) {
+                     parameters_to_fp32(args.scale, args.scale_dtype, at, length, to);
+                   });
+}
+
+// -(offset + zero_point)
+template <bool kWithOffset>
+void group_offsets(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                   std::int64_t count, float* values) {
+  values_of_groups(from, n, rows, group, count, values,
+                   [](const LinearWnA8Args& args, std::int64_t at, std::int64_t length, float* to) {
+                     const int offset = kWithOffset ? 1 << (args.bits - 1) : 0;
+                     for (std::int64_t i = 0; i < length; ++i) {
+                       const int point = args.zero_point == nullptr ? 0 : args.zero_point[at + i];
+                       to[i] = static_cast<float>(-offset - point);
+                     }
+                   });
+}
+
+// Without the decoders and offsets.
+inline LinearJob job_of(const LinearWnA8Args& args) {
+  LinearJob job{};
+  job.args = &args;
+  job.m = args.m;
+  job.n = args.n;
+  job.k = args.k;
+  job.group = args.group_size;
+  job.group_scales = group_scales;
+  job.row_scale = args.x_scale;
+  job.row_scale_stride = 1;
+  job.bias = args.bias;
+  job.out = args.out;
+  job.parallel = args.parallel;
+  job.fp32_row_sums = args.row_sums;
+  job.x_zero_point = args.x_zero_point;
+  return job;
+}
+
+template <class Level>
+void multiply_few_rows(const LinearWnA8Args& args, LinearJob job) {
+  if (args.zero_point != nullptr) job.group_offsets = group_offsets<false>;
+  with_bits(args.bits, [&]<int kBits>(std::integral_constant<int, kBits>) {
+    const IntxSpans spans = intx_spans(job.k, job.group, Level::kStep);
+    IntxRows<1> rows;
+    for (std::int64_t m = 0; m < job.m; ++m) {
+      hold_int8<Level, kBits>(args.x + m * args.k, m, args.k, spans, 1 << (kBits - 1), rows);
+    }
+    multiply_intx_rows<Level, kBits>(job, args.weight, spans, rows);
+  });
+}
+
+// Stored codes, in order: panels take the weight unsigned.
+inline void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin,
+                          std::int64_t k_end, std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearWnA8Args*>(from);
+  with_bits(args.bits, [&]<int kBits>(std::integral_constant<int, kBits>) {
+    for_each_intx_vector<kBits>(
+        args.weight, args.n, args.k, row, k_begin, k_end, 0,
+        [steps](std::int64_t i, Ints bytes) { store_ints(steps + i / 4, bytes); });
+  });
+}
+
+}  // namespace
+}  // namespace lowp::kernels

@@ -48,6 +48,16 @@ def _quantize_int4(x, group_size, mapping="symmetric", scale_dtype=None, eps=2.0
     )
 
 
+def _quantize_intx(x, bits, group_size, mapping="symmetric", scale_dtype=None, eps=None):
+    rows, cols = x.shape
+    shape = (rows, cols // group_size)
+    return (
+        x.new_empty((rows, cols // 8 * bits), dtype=torch.uint8),
+        x.new_empty(shape, dtype=torch.float32),
+        x.new_empty(shape if mapping == "asymmetric" else (0, 0), dtype=torch.int8),
+    )
+
+
 def _quantize_fp8(x, block, element="e4m3", scale_dtype=None, static_scale=None, power_of_two=False):
     return (
         x.new_empty(x.shape, dtype=_FP8_DTYPES[element]),
@@ -123,6 +133,11 @@ def _dequantize_packed(codes, scale, *_args, dtype=None, **_kwargs):
     return codes.new_empty((rows, cols * 2), dtype=dtype or torch.float32)
 
 
+def _dequantize_intx(codes, scale, bits, zero_point=None, dtype=None):
+    rows, cols = codes.shape
+    return codes.new_empty((rows, cols // bits * 8), dtype=dtype or torch.float32)
+
+
 def _dequantize_mx(codes, scale, element="e4m3", dtype=None):
     fake = _dequantize_packed if element == "e2m1" else _dequantize
     return fake(codes, scale, dtype=dtype)
@@ -169,7 +184,7 @@ def _score_logits(logits, targets, reference=None):
 
 
 _LINEARS = (
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "wna16", "wna8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
 )  # fmt: skip
 
 _GROUPED_LINEARS = (
@@ -182,6 +197,7 @@ _FAKES = {
     **{f"grouped_linear_{name}": _grouped_linear for name in _GROUPED_LINEARS},
     "quantize_int8": _quantize_int8,
     "quantize_int4": _quantize_int4,
+    "quantize_intx": _quantize_intx,
     "quantize_fp8": _quantize_fp8,
     "quantize_fp8_both": _quantize_fp8_both,
     "silu_mul_quantize_fp8": _silu_mul_quantize_fp8,
@@ -193,6 +209,7 @@ _FAKES = {
     "unswizzle_scales": _unswizzle_scales,
     "dequantize_int8": _with_dtype(_dequantize, 4),
     "dequantize_int4": _with_dtype(_dequantize_packed, 4),
+    "dequantize_intx": _dequantize_intx,
     "dequantize_fp8": _with_dtype(_dequantize, 3),
     "dequantize_mx": _dequantize_mx,
     "dequantize_nvfp4": _with_dtype(_dequantize_packed, 3),

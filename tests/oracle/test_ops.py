@@ -72,6 +72,30 @@ def linear_cases():
             lambda x: int8_rows(x, "asymmetric"),
         )
 
+    for bits in (1, 2, 3, 4, 5, 6, 7):
+        for mapping in ("symmetric", "asymmetric"):
+            codes, scale, zero_point = ops.quantize_intx(w, bits, 32, mapping)
+            zero_point = zero_point if zero_point.numel() else None
+            value = ops.dequantize_intx(codes, scale, bits, zero_point)
+            name = f"{bits}_{mapping}"
+            cases[f"wna16_{name}"] = (ops.linear_wna16, (codes, scale, bits, zero_point), value, same)
+            cases[f"wna8_{name}"] = (
+                ops.linear_wna8, (codes, scale, bits, None, zero_point), value, int8_rows
+            )  # fmt: skip
+            sums = value.double().sum(1).float()
+            cases[f"wna8_{name}_asymmetric"] = (
+                functools.partial(ops.linear_wna8, activation_mapping="asymmetric"),
+                (codes, scale, bits, sums, zero_point),
+                value,
+                lambda x: int8_rows(x, "asymmetric"),
+            )
+    zero = torch.randn(N, K // 32)  # of the stored codes, 4 more than the others
+    value = ops.dequantize_intx(*ops.quantize_intx(w, 3, 32)[:2], 3)
+    value = value + (4 * ops.quantize_intx(w, 3, 32)[1] + zero).repeat_interleave(32, 1)
+    cases["wna16_zero"] = (
+        ops.linear_wna16, (*ops.quantize_intx(w, 3, 32)[:2], 3, None, zero), value, same
+    )  # fmt: skip
+
     for block, x_block in (([-1, -1], [-1, -1]), ([1, -1], [1, -1]), ([128, 128], [1, 128])):
         codes, scale = ops.quantize_fp8(w, block)
         value = ops.dequantize_fp8(codes, scale, block)
@@ -125,7 +149,7 @@ def test_linear_is_the_product(name, rows, dtype):
     assert bool(((got.double() - exact).abs() <= bound).all())
 
 
-@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "fp8_1x-1", "mxfp8", "nvfp4"])
+@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "wna16_3_symmetric", "wna8_2_symmetric", "fp8_1x-1", "mxfp8", "nvfp4"])
 def test_linear_takes_any_layout_of_x(name):
     op, arguments, _, _ = CASES[name]
     torch.manual_seed(0)
@@ -194,6 +218,9 @@ def test_linear_refuses(name):
         (lambda w: ops.quantize_int8(w, [1, -1], scale_dtype=torch.int8), "scale_dtype"),
         (lambda w: ops.quantize_int4(w, 3), "group_size does not fit x, got 3"),
         (lambda w: ops.quantize_int4(w, 512), "an even divisor of 256"),
+        (lambda w: ops.quantize_intx(w, 8, 32), "bits is out of range, got 8"),
+        (lambda w: ops.quantize_intx(w, 3, 12), "group_size does not fit x, got 12"),
+        (lambda w: ops.quantize_intx(w, 3, 32, "float_zero"), "mapping is not known"),
         (lambda w: ops.quantize_fp8(w, [1, -1], "e4m4"), "expected one of e4m3, e5m2"),
         (lambda w: ops.quantize_fp8_both(w, 64), "group_size is not known, got 64, expected 128"),
         (lambda w: ops.quantize_mx(w, block_size=48), "block_size does not fit x"),
@@ -235,6 +262,28 @@ def test_w4a8_refuses(change, text):
     codes, scale = CASES["w4a8_symmetric"][1][:2]
     with pytest.raises(RuntimeError, match=text):
         ops.linear_w4a8(*change(torch.randn(3, K), codes, scale))
+
+
+@pytest.mark.parametrize("name", ["wna16", "wna8"])
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        (lambda x, w, s, b: (x, w, s, 0), "bits is out of range, got 0, expected 1 to 7"),
+        (lambda x, w, s, b: (x, w, s, 8), "bits is out of range, got 8"),
+        (lambda x, w, s, b: (x, w, s, 5), "weight does not hold eight codes"),
+        (lambda x, w, s, b: (x, w, s, 2), "a last dimension of 384"),
+        (lambda x, w, s, b: (x, w[:, :-3].contiguous(), s, b), r"got \(3, 256\)"),
+        (lambda x, w, s, b: (x, w[:, ::2], s, b), "weight is not contiguous"),
+        (lambda x, w, s, b: (x, w.char(), s, b), "weight has the wrong dtype"),
+        (lambda x, w, s, b: (x, w, s[:, :3], b), "groups a divisor of 256"),
+        (lambda x, w, s, b: (x, w, s.repeat(1, 8), b), "implies a group that ends within a byte, got 4"),
+        (lambda x, w, s, b: (x, w, s.half(), b), "weight_scale has the wrong dtype"),
+    ],
+)
+def test_intx_refuses(name, change, text):
+    codes, scale = CASES["wna16_3_symmetric"][1][:2]
+    with pytest.raises(RuntimeError, match=text):
+        getattr(ops, f"linear_{name}")(*change(torch.randn(3, K), codes, scale, 3))
 
 
 X, HEADS, CACHE = torch.ones(2, 8), torch.ones(4, 16), torch.ones(2, 5, 16)
@@ -319,6 +368,7 @@ def test_quantize_takes_strided_rows(dtype):
     for quantize in (
         lambda x: ops.quantize_int8(x, [1, -1]),
         lambda x: ops.quantize_int4(x, 32),
+        lambda x: ops.quantize_intx(x, 3, 32),
         lambda x: ops.quantize_fp8(x, [1, -1]),
         ops.quantize_mx,
         ops.quantize_nvfp4,
@@ -383,6 +433,7 @@ def opcheck_cases():
     yield from ((CASES[n][0], (x, *CASES[n][1])) for n in PLAIN_CASES)
     yield ops.quantize_int8, (w, [1, -1], "asymmetric")
     yield ops.quantize_int4, (w, 32, "float_zero")
+    yield ops.quantize_intx, (w, 5, 32, "asymmetric", torch.bfloat16)
     yield ops.quantize_fp8, (w, [128, 128])
     yield ops.quantize_fp8_both, (w,)
     yield ops.quantize_fp8_both, (w, 128, "e5m2", True)
@@ -393,6 +444,7 @@ def opcheck_cases():
     codes, scale, _ = ops.quantize_int8(w, [1, -1])
     yield ops.dequantize_int8, (codes, scale, [1, -1])
     yield ops.dequantize_int4, ops.quantize_int4(w, 32)[:2]
+    yield ops.dequantize_intx, (*ops.quantize_intx(w, 3, 32)[:2], 3, None, torch.bfloat16)
     yield ops.dequantize_fp8, (*ops.quantize_fp8(w, [1, -1]), [1, -1])
     yield ops.dequantize_mx, (*ops.quantize_mx(w, "e2m1"), "e2m1", torch.bfloat16)
     yield ops.dequantize_nvfp4, ops.quantize_nvfp4(w)

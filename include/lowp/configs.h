@@ -61,6 +61,23 @@ struct Int8DynamicActivationInt4WeightConfig {
   MappingType act_mapping_type = MappingType::kAsymmetric;  // or kSymmetric
 };
 
+// Weights of 1 to 8 bits. Schemes W1A16 to W7A16, and _ASYM; of 4 and 8 bits those of
+// Int4WeightOnlyConfig and Int8WeightOnlyConfig. On the CPU alone but for 4 and 8 bits.
+struct IntxWeightOnlyConfig {
+  int weight_bits = 8;  // torchao's weight_dtype, torch.int1 to int8
+  std::variant<PerRow, PerGroup> granularity = PerRow{};  // groups: a multiple of 8
+  MappingType mapping_type = MappingType::kSymmetric;     // or kAsymmetric, but for 8 bits
+};
+
+// Weights of 1 to 8 bits; activations to int8 per token at run time. Schemes W1A8 to W7A8, and
+// _ASYM; of 8 bits W8A8, per row and symmetric.
+struct Int8DynamicActivationIntxWeightConfig {
+  int weight_bits = 8;
+  std::variant<PerGroup, PerRow> weight_granularity = PerGroup{32};
+  MappingType weight_mapping_type = MappingType::kSymmetric;  // or kAsymmetric
+  MappingType act_mapping_type = MappingType::kAsymmetric;    // or kSymmetric
+};
+
 // int4 weights; activations to float8_e4m3fn per token at run time. Scheme W4AFP8.
 struct Float8DynamicActivationInt4WeightConfig {
   std::int64_t group_size = 128;  // even, divides the input features
@@ -97,7 +114,8 @@ using Config =
                  Float8DynamicActivationFloat8WeightConfig, Float8WeightOnlyConfig,
                  MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig,
                  Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig,
-                 Int8StaticActivationInt8WeightConfig>;
+                 Int8StaticActivationInt8WeightConfig, IntxWeightOnlyConfig,
+                 Int8DynamicActivationIntxWeightConfig>;
 
 // Moves outliers of the activations into the weight before both become int8 (arXiv 2211.10438):
 // column j of x is divided, and that of the weight multiplied, by

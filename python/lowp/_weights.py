@@ -14,6 +14,8 @@ _LINEAR_W8A8 = ops.linear_w8a8.default
 _LINEAR_W8A16 = ops.linear_w8a16.default
 _LINEAR_W4A16 = ops.linear_w4a16.default
 _LINEAR_W4A8 = ops.linear_w4a8.default
+_LINEAR_WNA16 = ops.linear_wna16.default
+_LINEAR_WNA8 = ops.linear_wna8.default
 _LINEAR_W4AFP8 = ops.linear_w4afp8.default
 _LINEAR_FP8 = ops.linear_fp8.default
 _LINEAR_FP8_WEIGHT_ONLY = ops.linear_fp8_weight_only.default
@@ -41,6 +43,7 @@ class Format:
 
     scheme: str
     group_size = 0
+    devices = ("cpu", "cuda")
     takes_smoothing = False
 
     def activation_tensors(self):
@@ -129,7 +132,7 @@ class Int4(Format):
 
     def quantize(self, weight):
         codes, scale, zero_point, zero = ops.quantize_int4(
-            weight, self.group_size, self.mapping, weight.dtype
+            weight, self.group_size or weight.shape[1], self.mapping, weight.dtype
         )
         # The values are bfloat16's already; so stored, they are half the bytes to read.
         stored = torch.bfloat16 if weight.dtype == torch.bfloat16 else torch.float32
@@ -200,6 +203,67 @@ class Int4Float8(Int4):
         return _LINEAR_W4AFP8(x, b["weight_codes"], b["weight_scale"], None, None, bias)
 
     grouped_linear = None
+
+
+def _group_size(granularity):
+    """0: the row."""
+    return granularity.group_size if isinstance(granularity, c.PerGroup) else 0
+
+
+class Intx(Format):
+    """Weights of 1 to 7 bits with and without int8 activations; the other widths have own formats."""
+
+    devices = ("cpu",)
+    grouped_linear = None
+
+    def __init__(self, bits, granularity, mapping_type, activation_mapping=None):
+        self.bits = bits
+        self.mapping = mapping_type.value
+        self.activation_mapping = activation_mapping
+        self.group_size = _group_size(granularity)
+        if self.group_size % 8:
+            raise ValueError(
+                f"[lowp.quantize_] group_size of {bits}-bit weights, got {self.group_size}, expected "
+                "a multiple of 8"
+            )
+        asymmetric = "_ASYM" if mapping_type == c.MappingType.ASYMMETRIC else ""
+        self.scheme = f"W{bits}{'A8' if activation_mapping else 'A16'}{asymmetric}"
+
+    def why_not(self, out_features, in_features):
+        if in_features % 8:
+            return (
+                f"its {in_features} columns are not a multiple of 8, of which {self.bits} bytes hold the codes"
+            )
+        return super().why_not(out_features, in_features)
+
+    def quantize(self, weight):
+        group_size = self.group_size or weight.shape[1]
+        codes, scale, zero_point = ops.quantize_intx(
+            weight, self.bits, group_size, self.mapping, weight.dtype
+        )
+        # As of int4.
+        stored = torch.bfloat16 if weight.dtype == torch.bfloat16 else torch.float32
+        tensors = {"codes": codes, "scale": scale.to(stored)}
+        if self.mapping == "asymmetric":
+            tensors["zero_point"] = zero_point
+        if self.activation_mapping == "asymmetric":
+            values = self.dequantize(tensors, torch.float32)
+            tensors["row_sums"] = values.sum(1, dtype=torch.float64).float()
+        return tensors
+
+    def linear(self, x, b, bias):
+        codes, scale, zero_point = b["weight_codes"], b["weight_scale"], b.get("weight_zero_point")
+        if self.activation_mapping is None:
+            return _LINEAR_WNA16(x, codes, scale, self.bits, zero_point, None, bias)
+        return _LINEAR_WNA8(
+            x, codes, scale, self.bits, b.get("weight_row_sums"), zero_point, bias,
+            self.activation_mapping,
+        )  # fmt: skip
+
+    def dequantize(self, t, dtype):
+        return ops.dequantize_intx(
+            t["codes"], t["scale"].float(), self.bits, t.get("zero_point"), dtype
+        )
 
 
 class Float8(Format):
@@ -279,6 +343,59 @@ class Nvfp4(Format):
         return ops.dequantize_nvfp4(t["codes"], t["scale"], t["tensor_scale"], dtype)
 
 
+def _bits_of(dtype):
+    for bits in range(1, 9):
+        if dtype == getattr(torch, f"int{bits}"):
+            return bits
+    raise ValueError(
+        f"[lowp.quantize_] weight_dtype is not known, got {dtype}, expected torch.int1 to torch.int8"
+    )
+
+
+def _check_intx_mapping(mapping_type):
+    if mapping_type not in (c.MappingType.SYMMETRIC, c.MappingType.ASYMMETRIC):
+        raise ValueError(
+            f"[lowp.quantize_] mapping type of intx weights is not known, got {mapping_type}, expected "
+            "SYMMETRIC or ASYMMETRIC"
+        )
+
+
+def _check_int8(mapping_type, granularity, expected):
+    if mapping_type != c.MappingType.SYMMETRIC or not isinstance(granularity, expected):
+        names = " or ".join(kind.__name__ for kind in expected)
+        raise ValueError(
+            f"[lowp.quantize_] 8-bit weights, got {mapping_type} and {granularity}, expected SYMMETRIC "
+            f"and {names}"
+        )
+
+
+def _intx_weight_only(config):
+    bits = _bits_of(config.weight_dtype)
+    _check_intx_mapping(config.mapping_type)
+    if bits == 8:
+        _check_int8(config.mapping_type, config.granularity, (c.PerRow, c.PerGroup))
+        return Int8(c.Int8WeightOnlyConfig(config.granularity))
+    if bits == 4:
+        group_size = _group_size(config.granularity)
+        return Int4(c.Int4WeightOnlyConfig(group_size, config.mapping_type))
+    return Intx(bits, config.granularity, config.mapping_type)
+
+
+def _int8_intx(config):
+    bits = _bits_of(config.weight_dtype)
+    _check_intx_mapping(config.weight_mapping_type)
+    granularity, mapping = config.weight_granularity, config.weight_mapping_type
+    if bits == 8:
+        _check_int8(mapping, granularity, (c.PerRow,))
+        return Int8(c.Int8DynamicActivationInt8WeightConfig(granularity, config.act_mapping_type))
+    if bits == 4:
+        group_size = _group_size(granularity)
+        return Int4Int8(
+            c.Int8DynamicActivationInt4WeightConfig(group_size, mapping, config.act_mapping_type)
+        )
+    return Intx(bits, granularity, mapping, config.act_mapping_type.value)
+
+
 @functools.singledispatch
 def format_of(config):
     raise TypeError(f"[lowp.quantize_] config is not known, got {config!r}, expected one of lowp's")
@@ -290,6 +407,8 @@ for _config, _format in {
     c.Int8WeightOnlyConfig: Int8,
     c.Int4WeightOnlyConfig: Int4,
     c.Int8DynamicActivationInt4WeightConfig: Int4Int8,
+    c.IntxWeightOnlyConfig: _intx_weight_only,
+    c.Int8DynamicActivationIntxWeightConfig: _int8_intx,
     c.Float8DynamicActivationInt4WeightConfig: Int4Float8,
     c.Float8DynamicActivationFloat8WeightConfig: Float8,
     c.Float8WeightOnlyConfig: Float8,

@@ -4,6 +4,8 @@ import dataclasses
 import enum
 from typing import Optional, Union
 
+import torch
+
 
 @dataclasses.dataclass(frozen=True)
 class PerTensor:
@@ -94,6 +96,28 @@ class Int8DynamicActivationInt4WeightConfig:
 
     group_size: int = 32
     mapping_type: MappingType = MappingType.SYMMETRIC  # of the weight: or ASYMMETRIC
+    act_mapping_type: MappingType = MappingType.ASYMMETRIC  # or SYMMETRIC
+
+
+@dataclasses.dataclass(frozen=True)
+class IntxWeightOnlyConfig:
+    """Weights of 1 to 8 bits, on the CPU. Schemes W1A16 to W8A16, and _ASYM.
+
+    `weight_dtype` is torch.int1 to torch.int8; groups of 1 to 3 and 5 to 7 bits are a multiple of 8.
+    """
+
+    weight_dtype: torch.dtype = torch.int8
+    granularity: Union[PerRow, PerGroup] = PerRow()
+    mapping_type: MappingType = MappingType.SYMMETRIC  # or ASYMMETRIC, but for 8 bits
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8DynamicActivationIntxWeightConfig:
+    """The same; activations to int8 per token at run time. Schemes W1A8 to W8A8, and _ASYM."""
+
+    weight_dtype: torch.dtype = torch.int8  # of 8 bits: per row and symmetric
+    weight_granularity: Union[PerGroup, PerRow] = PerGroup(32)
+    weight_mapping_type: MappingType = MappingType.SYMMETRIC  # or ASYMMETRIC
     act_mapping_type: MappingType = MappingType.ASYMMETRIC  # or SYMMETRIC
 
 

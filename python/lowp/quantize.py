@@ -32,8 +32,9 @@ def _why_not(module, form):
         return f"it is quantized already: {module.scheme}"
     if module.weight.dtype not in _DTYPES:
         return f"its weight is {module.weight.dtype}, not float32, float16 or bfloat16"
-    if module.weight.device.type not in ("cpu", "cuda"):
-        return f"its weight is on {module.weight.device}, not on the CPU or a GPU"
+    if module.weight.device.type not in form.devices:
+        places = "the CPU or a GPU" if "cuda" in form.devices else "the CPU"
+        return f"its weight is on {module.weight.device}, not on {places}"
     if isinstance(module, GroupedLinear):
         return module.why_not(form)
     return form.why_not(module.out_features, module.in_features)

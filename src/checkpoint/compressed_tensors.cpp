@@ -13,6 +13,7 @@
 #include "formats/fp16.h"
 #include "formats/integers.h"
 #include "formats/nvfp4.h"
+#include "formats/packing.h"
 #include "lowp/error.h"
 
 namespace lowp::checkpoint {
@@ -30,7 +31,8 @@ constexpr std::string_view kGlobalScale = "weight_global_scale";
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 bool is_integer(const Scheme& scheme) {
-  return scheme.weight == WeightFormat::kInt4 || scheme.weight == WeightFormat::kInt8;
+  return scheme.weight == WeightFormat::kInt4 || scheme.weight == WeightFormat::kInt8 ||
+         scheme.weight == WeightFormat::kIntx;
 }
 
 // Integers whose activations are quantized too are stored a byte each, the others in 32-bit words.
@@ -39,7 +41,7 @@ bool is_word_packed(const Scheme& scheme) {
 }
 
 int stored_bits(const Scheme& scheme) {
-  return is_integer(scheme) && !is_word_packed(scheme) ? 8 : code_bits(scheme.weight);
+  return is_integer(scheme) && !is_word_packed(scheme) ? 8 : scheme.bits;
 }
 
 bool is_mx(const Scheme& scheme) {
@@ -115,13 +117,14 @@ std::vector<float> from_dtype(const TensorView& tensor) {
 
 // Two's complement to offset binary and back: the top bit of each code is flipped.
 std::byte flip_mask(const Scheme& scheme) {
+  if (scheme.weight == WeightFormat::kIntx) return std::byte{0};  // they are offset binary already
   return scheme.weight == WeightFormat::kInt4 ? std::byte{0x88} : std::byte{0x80};
 }
 
 // Codes in offset binary, each row padded with zero bits to whole words.
 std::span<const std::byte> pack_words(const QuantizedWeight& rows,
                                       std::vector<std::byte>& scratch) {
-  const std::int64_t row = rows.k * code_bits(rows.scheme.weight) / 8;
+  const std::int64_t row = rows.k * rows.scheme.bits / 8;
   const std::int64_t stored = stored_row_bytes(rows.scheme, rows.k);
   const std::byte mask = flip_mask(rows.scheme);
   scratch.resize(static_cast<std::size_t>(rows.n * stored));
@@ -134,38 +137,51 @@ std::span<const std::byte> pack_words(const QuantizedWeight& rows,
   return scratch;
 }
 
-// Zero points (n, groups) in words along n: word (r / 8, group) holds row r in bits 4 * (r mod 8).
+std::int64_t group_count(const Scheme& scheme, std::int64_t k) {
+  return ceil_div(k, scale_block(scheme, 1, k).cols);
+}
+
+// Zero points (n, groups) in words along n, packed as codes are along k.
 std::span<const std::byte> pack_zero_points(const QuantizedWeight& rows,
                                             std::vector<std::byte>& scratch) {
-  const std::int64_t groups = rows.k / rows.scheme.group_size;
-  std::vector<std::uint32_t> words(static_cast<std::size_t>(ceil_div(rows.n, 8) * groups));
-  for (std::int64_t r = 0; r < rows.n; ++r) {
-    for (std::int64_t g = 0; g < groups; ++g) {
-      const auto value =
-          static_cast<std::uint32_t>(rows.zero_point[static_cast<std::size_t>(r * groups + g)] + 8);
-      words[static_cast<std::size_t>(r / 8 * groups + g)] |= value << (4 * (r % 8));
-    }
+  const int bits = rows.scheme.bits;
+  const std::int64_t groups = group_count(rows.scheme, rows.k);
+  std::vector<std::uint32_t> words(static_cast<std::size_t>(packed_words(rows.n, bits) * groups));
+  for (std::int64_t g = 0; g < groups; ++g) {
+    lowp::pack_words(rows.zero_point.data() + g, rows.n, bits, words.data() + g, WordOrder::kDense,
+                     groups, groups);
   }
   const auto bytes = as_bytes(words);
   scratch.assign(bytes.begin(), bytes.end());
   return scratch;
 }
 
-std::vector<std::int8_t> unpack_zero_points(const TensorView& tensor, std::int64_t n,
-                                            std::int64_t groups) {
+std::vector<std::int8_t> unpack_zero_points(const TensorView& tensor, const Scheme& scheme,
+                                            std::int64_t n, std::int64_t groups) {
+  std::vector<std::uint32_t> words(tensor.data.size() / sizeof(std::uint32_t));
+  std::memcpy(words.data(), tensor.data.data(), words.size() * sizeof(std::uint32_t));
   std::vector<std::int8_t> values(static_cast<std::size_t>(n * groups));
-  for (std::int64_t r = 0; r < n; ++r) {
-    for (std::int64_t g = 0; g < groups; ++g) {
-      std::uint32_t word = 0;
-      std::memcpy(&word, tensor.data.data() + 4 * (r / 8 * groups + g), sizeof(word));
-      const auto value = static_cast<int>(word >> (4 * (r % 8)) & 15U) - 8;
-      values[static_cast<std::size_t>(r * groups + g)] = static_cast<std::int8_t>(value);
-    }
+  for (std::int64_t g = 0; g < groups; ++g) {
+    lowp::unpack_words(words.data() + g, n, scheme.bits, values.data() + g, WordOrder::kDense,
+                       groups, groups);
   }
   return values;
 }
 
-// int4 codes a byte each, and back.
+// Codes of less than a byte a byte each, and back.
+std::span<const std::byte> unpack_stream(const QuantizedWeight& rows,
+                                         std::vector<std::byte>& scratch) {
+  const std::int64_t row = rows.k * rows.scheme.bits / 8;
+  scratch.resize(static_cast<std::size_t>(rows.n * rows.k));
+  for (std::int64_t r = 0; r < rows.n; ++r) {
+    for (std::int64_t i = 0; i < rows.k; ++i) {
+      const int code = intx_code(rows.codes.data() + r * row, i, rows.scheme.bits);
+      scratch[static_cast<std::size_t>(r * rows.k + i)] = static_cast<std::byte>(code);
+    }
+  }
+  return scratch;
+}
+
 std::span<const std::byte> unpack_nibbles(const QuantizedWeight& rows,
                                           std::vector<std::byte>& scratch) {
   scratch.resize(2 * rows.codes.size());
@@ -189,10 +205,27 @@ std::vector<std::uint8_t> pack_nibbles(std::span<const std::byte> data) {
   return fits ? codes : std::vector<std::uint8_t>();
 }
 
+// Empty if one is out of range.
+std::vector<std::uint8_t> pack_stream(std::span<const std::byte> data, std::int64_t n,
+                                      std::int64_t k, int bits) {
+  const IntRange range = signed_range(bits);
+  std::vector<std::uint8_t> stored(data.size());
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const auto code = static_cast<std::int8_t>(data[i]);
+    if (code < range.min || code > range.max) return {};
+    stored[i] = static_cast<std::uint8_t>(code + intx_offset(bits));
+  }
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(n * k * bits / 8));
+  for (std::int64_t r = 0; r < n; ++r) {
+    pack_bit_stream(stored.data() + r * k, k, bits, codes.data() + r * k * bits / 8);
+  }
+  return codes;
+}
+
 TensorSpec zero_point_spec(const Scheme& scheme, std::int64_t n, std::int64_t k) {
-  const std::int64_t groups = k / scheme.group_size;
+  const std::int64_t groups = group_count(scheme, k);
   if (!is_word_packed(scheme)) return {std::string(kZeroPoint), DType::kI8, {n, groups}};
-  return {std::string(kZeroPoint), DType::kI32, {ceil_div(n, 8), groups}};
+  return {std::string(kZeroPoint), DType::kI32, {packed_words(n, scheme.bits), groups}};
 }
 
 // 448 * 6 / amax, limited to finite numbers; 1 for a weight of zeros.
@@ -245,9 +278,8 @@ class WeightReader {
     const TensorView& tensor = get(TensorSpec{std::string(kShape), DType::kI64, {2}});
     std::array<std::int64_t, 2> stored{};
     std::memcpy(stored.data(), tensor.data.data(), sizeof(stored));
-    const std::int64_t per_word = 32 / code_bits(scheme_.weight);
     const bool fits = stored[1] > 0 && stored[1] <= std::numeric_limits<std::int32_t>::max() &&
-                      ceil_div(stored[1], per_word) == codes.shape[1];
+                      packed_words(stored[1], scheme_.bits) == codes.shape[1];
     if (stored[0] != n || !fits) {
       fail(tensor, fmt::format("value [{}, {}], which does not fit {} of shape [{}]", stored[0],
                                stored[1], kPacked, fmt::join(codes.shape, ", ")));
@@ -270,6 +302,7 @@ std::span<const std::byte> stored_codes(const QuantizedWeight& rows,
                                         std::vector<std::byte>& scratch) {
   if (is_word_packed(rows.scheme)) return pack_words(rows, scratch);
   if (rows.scheme.weight == WeightFormat::kInt4) return unpack_nibbles(rows, scratch);
+  if (rows.scheme.weight == WeightFormat::kIntx) return unpack_stream(rows, scratch);
   return as_bytes(rows.codes);
 }
 
@@ -279,7 +312,7 @@ std::vector<std::uint8_t> to_codes(std::span<const std::byte> data) {
 }
 
 std::vector<std::uint8_t> unpack_words(const TensorView& tensor, const QuantizedWeight& weight) {
-  const std::int64_t row = weight.k * code_bits(weight.scheme.weight) / 8;
+  const std::int64_t row = weight.k * weight.scheme.bits / 8;
   const std::int64_t stored = stored_row_bytes(weight.scheme, weight.k);
   const auto mask = std::to_integer<std::uint8_t>(flip_mask(weight.scheme));
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(weight.n * row));
@@ -349,7 +382,9 @@ void CompressedTensorsEncoder::encode(const QuantizedWeight& rows, std::int64_t 
   }
   if (scheme.mapping == Mapping::kAsymmetric) {
     if (is_word_packed(scheme)) {
-      write(kZeroPoint, first / 8 * scale_columns * 4, pack_zero_points(rows, scratch_));
+      // Parts begin at whole words of zero points.
+      const std::uint64_t words = first * static_cast<std::uint64_t>(scheme.bits) / 32;
+      write(kZeroPoint, words * scale_columns * 4, pack_zero_points(rows, scratch_));
     } else {
       write(kZeroPoint, first * scale_columns, as_bytes(rows.zero_point));
     }
@@ -385,6 +420,11 @@ QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_vie
   } else if (scheme.weight == WeightFormat::kInt4) {
     weight.codes = pack_nibbles(codes.data);
     if (weight.codes.empty()) reader.fail(codes, "a code outside of -8..7");
+  } else if (scheme.weight == WeightFormat::kIntx) {
+    weight.codes = pack_stream(codes.data, weight.n, weight.k, scheme.bits);
+    if (weight.codes.empty()) {
+      reader.fail(codes, fmt::format("a code that is not one of {} bits", scheme.bits));
+    }
   } else {
     weight.codes = to_codes(codes.data);
   }
@@ -396,10 +436,10 @@ QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_vie
     weight.scale = from_dtype(scale);
   }
   if (scheme.mapping == Mapping::kAsymmetric) {
-    const std::int64_t groups = weight.k / scheme.group_size;
+    const std::int64_t groups = group_count(scheme, weight.k);
     const TensorView& zeros = reader.get(zero_point_spec(scheme, weight.n, weight.k));
     if (is_word_packed(scheme)) {
-      weight.zero_point = unpack_zero_points(zeros, weight.n, groups);
+      weight.zero_point = unpack_zero_points(zeros, scheme, weight.n, groups);
     } else {
       const auto* values = reinterpret_cast<const std::int8_t*>(zeros.data.data());
       weight.zero_point.assign(values, values + zeros.data.size());

@@ -20,6 +20,7 @@ std::string_view format_of(const Scheme& scheme) {
   switch (scheme.weight) {
     case WeightFormat::kInt8:
     case WeightFormat::kInt4:
+    case WeightFormat::kIntx:
       return scheme.activation == ActivationFormat::kNone ? "pack-quantized" : "int-quantized";
     case WeightFormat::kFp8:
       return "float-quantized";
@@ -44,12 +45,13 @@ Json quantization_args(int bits, std::string_view type, std::string_view strateg
 }
 
 Json weight_args(const Scheme& scheme) {
-  const bool integer = scheme.weight == WeightFormat::kInt8 || scheme.weight == WeightFormat::kInt4;
+  const bool integer = scheme.weight == WeightFormat::kInt8 ||
+                       scheme.weight == WeightFormat::kInt4 || scheme.weight == WeightFormat::kIntx;
   const bool nvfp4 = scheme.weight == WeightFormat::kNvfp4;
   constexpr std::array<std::string_view, 4> kStrategies{"tensor", "channel", "group", "block"};
   const std::string_view strategy =
       nvfp4 ? "tensor_group" : kStrategies[static_cast<std::size_t>(scheme.granularity)];
-  Json args = quantization_args(code_bits(scheme.weight), integer ? "int" : "float", strategy);
+  Json args = quantization_args(scheme.bits, integer ? "int" : "float", strategy);
   if (scheme.granularity == Granularity::kGroup) args["group_size"] = scheme.group_size;
   if (scheme.granularity == Granularity::kBlock128) args["block_structure"] = {128, 128};
   if (scheme.weight == WeightFormat::kMxfp8 || scheme.weight == WeightFormat::kMxfp4) {
@@ -174,12 +176,13 @@ class ConfigReader {
 
   // The scheme with the group size that the file says.
   static std::optional<Scheme> match_weights(const Scheme& scheme, const Json& weights) {
-    const bool takes_group = scheme.weight == WeightFormat::kInt4 || scheme.name == "W8A16";
+    const bool takes_group = scheme.weight == WeightFormat::kInt4 ||
+                             scheme.weight == WeightFormat::kIntx || scheme.name == "W8A16";
     if (same_args(weight_args(scheme), weights)) return scheme;
     if (!takes_group || strategy(weights) != "group") return std::nullopt;
     const Json group = field(weights, "group_size");
     if (!group.is_number_integer() || group.get<std::int64_t>() <= 0 ||
-        group.get<std::int64_t>() % 2 != 0) {
+        group.get<std::int64_t>() % (scheme.weight == WeightFormat::kIntx ? 8 : 2) != 0) {
       return std::nullopt;
     }
     const Scheme grouped = with_group_size(scheme, group.get<std::int64_t>());

@@ -72,7 +72,7 @@ MachineLimits measure_limits(std::int64_t cold_bytes, const ParallelFor* paralle
 
 double arithmetic_limit(const MachineLimits& limits, std::string_view operation,
                         std::string_view implementation) {
-  const bool integers = operation == "w8a8" || operation == "w4a8";
+  const bool integers = operation.ends_with("a8");
   const bool bf16 = implementation == "amx" || implementation == "avx512_bf16";
   const bool vnni = implementation == "avx512_vnni";
   const std::string type = integers || vnni ? "int8_" : (bf16 ? "bf16_" : "fp32_");

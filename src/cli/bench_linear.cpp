@@ -19,6 +19,8 @@
 #include "kernels/linear_w4a8/linear_w4a8.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
 #include "kernels/linear_w8a8/linear_w8a8.h"
+#include "kernels/linear_wna16/linear_wna16.h"
+#include "kernels/linear_wna8/linear_wna8.h"
 #include "lowp/error.h"
 
 namespace lowp::cli {
@@ -27,8 +29,10 @@ namespace {
 using namespace kernels;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 10> kOperations{
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4"};
+constexpr std::array<std::string_view, 22> kOperations{
+    "bf16",  "w8a8",  "w8a16", "w4a16", "w4a8",  "fp8",   "fp8_weight_only", "mxfp8",
+    "mxfp4", "nvfp4", "w1a16", "w2a16", "w3a16", "w5a16", "w6a16",           "w7a16",
+    "w1a8",  "w2a8",  "w3a8",  "w5a8",  "w6a8",  "w7a8"};
 
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
@@ -201,6 +205,52 @@ std::vector<LinearTiming> time_w4a8(Problem& p) {
                   });
 }
 
+template <int kBits>
+std::vector<LinearTiming> time_wna16(Problem& p) {
+  const std::int64_t groups = p.weights / p.group_size;
+  return time_all("linear_wna16", linear_wna16_implementations(),
+                  p.weights / 8 * kBits + groups * 2, p.options, [&] {
+                    return LinearWnA16Args{
+                        .x = p.x,
+                        .weight = p.memory.bytes(p.weights / 8 * kBits),
+                        .bits = kBits,
+                        .scale = p.memory.filled<std::uint16_t>(groups, kOneBf16),
+                        .zero_point = nullptr,
+                        .zero = nullptr,
+                        .scale_dtype = DType::kBF16,
+                        .group_size = p.group_size,
+                        .bias = nullptr,
+                        .out = p.out,
+                        .parallel = p.options.parallel};
+                  });
+}
+
+template <int kBits>
+std::vector<LinearTiming> time_wna8(Problem& p) {
+  const auto* x = reinterpret_cast<const std::int8_t*>(p.memory.bytes(p.shape.m * p.shape.k));
+  const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
+  const std::int64_t groups = p.weights / p.group_size;
+  return time_all("linear_wna8", linear_wna8_implementations(), p.weights / 8 * kBits + groups * 2,
+                  p.options, [&] {
+                    return LinearWnA8Args{.x = x,
+                                          .x_scale = x_scale,
+                                          .x_zero_point = nullptr,
+                                          .m = p.shape.m,
+                                          .n = p.shape.n,
+                                          .k = p.shape.k,
+                                          .weight = p.memory.bytes(p.weights / 8 * kBits),
+                                          .bits = kBits,
+                                          .scale = p.memory.filled<std::uint16_t>(groups, kOneBf16),
+                                          .zero_point = nullptr,
+                                          .scale_dtype = DType::kBF16,
+                                          .group_size = p.group_size,
+                                          .row_sums = nullptr,
+                                          .bias = nullptr,
+                                          .out = p.out,
+                                          .parallel = p.options.parallel};
+                  });
+}
+
 std::vector<LinearTiming> time_fp8(Problem& p) {
   const std::uint8_t* x = p.memory.bytes(p.shape.m * p.shape.k, kE4m3Clear);
   const float* x_scale = p.memory.filled(p.shape.m, 1.0f);
@@ -272,6 +322,18 @@ constexpr std::array<Bench, kOperations.size()> kBenches{{
     {"mxfp8", time_mxfp8},
     {"mxfp4", time_mxfp4},
     {"nvfp4", time_nvfp4},
+    {"w1a16", time_wna16<1>},
+    {"w2a16", time_wna16<2>},
+    {"w3a16", time_wna16<3>},
+    {"w5a16", time_wna16<5>},
+    {"w6a16", time_wna16<6>},
+    {"w7a16", time_wna16<7>},
+    {"w1a8", time_wna8<1>},
+    {"w2a8", time_wna8<2>},
+    {"w3a8", time_wna8<3>},
+    {"w5a8", time_wna8<5>},
+    {"w6a8", time_wna8<6>},
+    {"w7a8", time_wna8<7>},
 }};
 
 }  // namespace

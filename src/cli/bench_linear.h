@@ -31,10 +31,11 @@ struct LinearBenchOptions {
   const kernels::ParallelFor* parallel;
 };
 
-// The operations by the names of their folders, without `linear_`: bf16, w8a8, w8a16, ...
+// The operations by the names of their folders, without `linear_`: bf16, w8a8, w8a16, ...; of wna16
+// and wna8 with each number of bits.
 std::span<const std::string_view> linear_operations();
 
-// group_size is for w4a16 and w4a8. Throws lowp::Error if there is no such operation.
+// group_size is for weights of 1 to 7 bits. Throws lowp::Error if there is no such operation.
 std::vector<LinearTiming> time_linear(std::string_view operation, const LinearShape& shape,
                                       std::int64_t group_size, const LinearBenchOptions& options);
 

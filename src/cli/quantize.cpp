@@ -155,8 +155,15 @@ void run_quantize(Options options) {
 
 std::string scheme_help() {
   std::string text = "Schemes:\n";
-  for (const Scheme& scheme : schemes())
-    text += fmt::format("  {:<18}{}\n", scheme.name, scheme.summary);
+  for (const Scheme& scheme : schemes()) {
+    std::string name(scheme.name);
+    // Those that differ in their bits alone are one line, under the name WnA16 and so on.
+    if (scheme.weight == WeightFormat::kIntx) {
+      if (scheme.bits != 2) continue;
+      name[1] = 'n';
+    }
+    text += fmt::format("  {:<18}{}\n", name, scheme.summary);
+  }
   return text;
 }
 
@@ -173,7 +180,7 @@ void add_quantize_command(CLI::App& app) {
       ->required();
   command
       ->add_option("--group-size", options->recipe.group_size,
-                   "Columns that share a scale: int4 weights (128), W8A16 (the row)")
+                   "Columns that share a scale: weights of 1 to 7 bits (128), W8A16 (the row)")
       ->check(CLI::PositiveNumber);
   command->add_option("--ignore", options->recipe.ignore,
                       "Layers to leave as they are: names, or re: and an expression from the "

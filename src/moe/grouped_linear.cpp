@@ -87,7 +87,8 @@ std::string GroupedLinearImpl::why_not(const Plan& plan) const {
   if (!weight.is_cpu()) return "its weight is on " + weight.device().str() + ", not on the CPU";
   const bool fp8_rows = plan.scheme.weight == WeightFormat::kInt4 &&
                         plan.scheme.activation == ActivationFormat::kFp8Row;
-  if (fp8_rows || plan.activation.per_tensor || plan.activation.scale) {
+  const bool intx = plan.scheme.weight == WeightFormat::kIntx;
+  if (fp8_rows || intx || plan.activation.per_tensor || plan.activation.scale) {
     return "scheme " + std::string(plan.scheme.name) + " has no grouped form with this config";
   }
   return lowp::why_not(plan.scheme, out_features_, in_features_);
@@ -161,6 +162,8 @@ Tensor GroupedLinearImpl::forward(const Tensor& x, const Tensor& offsets) {
              optional(s.zero_point), optional(s.zero), b, s.activation.mapping, out);
       }
       break;
+    case WeightFormat::kIntx:
+      fail("scheme " + scheme() + " has no grouped form");
     case WeightFormat::kFp8:
       call(weight_only ? "lowp::grouped_linear_fp8_weight_only" : "lowp::grouped_linear_fp8", x,
            offsets, s.codes, s.scale, weight_block(s.scheme.granularity), b, out);

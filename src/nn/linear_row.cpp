@@ -8,6 +8,7 @@
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
+#include "kernels/linear_wna16/linear_wna16.h"
 #include "nn/quantized_state.h"
 #include "nn/torch_threads.h"
 
@@ -46,6 +47,21 @@ void run_int4(const QuantizedState& state, const Row& row) {
                          .scale = data<void>(state.scale),
                          .zero_point = data<std::int8_t>(state.zero_point),
                          .zero = data<void>(state.zero),
+                         .scale_dtype = narrow ? DType::kBF16 : DType::kF32,
+                         .group_size = state.k / state.scale.size(1),
+                         .bias = row.bias,
+                         .out = row.out,
+                         .parallel = torch_threads()});
+}
+
+void run_intx(const QuantizedState& state, const Row& row) {
+  const bool narrow = state.scale.scalar_type() == torch::kBFloat16;
+  kernels::linear_wna16({.x = row.x,
+                         .weight = data<std::uint8_t>(state.codes),
+                         .bits = state.scheme.bits,
+                         .scale = data<void>(state.scale),
+                         .zero_point = data<std::int8_t>(state.zero_point),
+                         .zero = nullptr,
                          .scale_dtype = narrow ? DType::kBF16 : DType::kF32,
                          .group_size = state.k / state.scale.size(1),
                          .bias = row.bias,
@@ -92,6 +108,8 @@ Run find_run(const QuantizedState& state) {
       return run_int8;
     case WeightFormat::kInt4:
       return run_int4;
+    case WeightFormat::kIntx:
+      return run_intx;
     case WeightFormat::kFp8:
       return run_fp8;
     case WeightFormat::kMxfp4:

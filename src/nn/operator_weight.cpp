@@ -11,6 +11,7 @@
 #include "formats/e4m3.h"
 #include "formats/fp8_scale.h"
 #include "formats/nvfp4.h"
+#include "lowp/error.h"
 
 namespace lowp::nn {
 namespace {
@@ -55,6 +56,11 @@ OptionalTensor if_defined(const Tensor& tensor) {
 
 Tensor one_on(const Tensor& like, float value) {
   return torch::full({1}, value, like.options().dtype(torch::kFloat32));
+}
+
+[[noreturn]] void fail_on_gpu(const Scheme& scheme) {
+  throw Error("[nn::Linear] the scheme has no kernels for CUDA, got " + std::string(scheme.name) +
+              ", expected a weight on the CPU");
 }
 
 void quantize_int8(QuantizedState& state, const Tensor& weight) {
@@ -137,6 +143,8 @@ QuantizedState quantize_by_operators(const Scheme& scheme, const Tensor& weight,
     case WeightFormat::kInt4:
       quantize_int4(state, weight);
       break;
+    case WeightFormat::kIntx:
+      fail_on_gpu(scheme);
     case WeightFormat::kFp8:
       quantize_fp8(state, weight, options.amax);
       break;
@@ -173,6 +181,8 @@ Tensor dequantize_by_operators(const QuantizedState& state, torch::ScalarType dt
       return op.call(state.codes, state.scale.to(torch::kFloat32), if_defined(state.zero_point),
                      zero, dtype);
     }
+    case WeightFormat::kIntx:
+      fail_on_gpu(state.scheme);
     case WeightFormat::kFp8: {
       static const auto op = find<WithBlock>("lowp::dequantize_fp8");
       return op.call(state.codes, state.scale, block_of(state.scheme), dtype);

@@ -68,6 +68,29 @@ void run_int4(const QuantizedState& state, const Tensor& x, const OptionalTensor
   op.call(x, state.codes, state.scale, optional(state.zero_point), optional(state.zero), bias, out);
 }
 
+void run_intx(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+              Tensor& out) {
+  if (x.is_cuda()) {
+    throw Error("[nn::Linear] the scheme has no kernels for CUDA, got x on a GPU and " +
+                std::string(state.scheme.name) + ", expected the layer and x on the CPU");
+  }
+  if (state.scheme.activation == ActivationFormat::kInt8Row) {
+    static const auto op =
+        out_form<void(const Tensor&, const Tensor&, const Tensor&, std::int64_t,
+                      const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
+                      std::string_view, Tensor&)>("lowp::linear_wna8");
+    op.call(x, state.codes, state.scale, state.scheme.bits, optional(state.row_sums),
+            optional(state.zero_point), bias, state.activation.mapping, out);
+    return;
+  }
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, std::int64_t,
+                    const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, Tensor&)>(
+          "lowp::linear_wna16");
+  op.call(x, state.codes, state.scale, state.scheme.bits, optional(state.zero_point),
+          optional(state.zero), bias, out);
+}
+
 void run_fp8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
              Tensor& out) {
   using Signature = void(const Tensor&, const Tensor&, const Tensor&, c10::IntArrayRef,
@@ -152,6 +175,9 @@ Tensor run_linear(const QuantizedState& state, const Tensor& x, const Tensor& bi
       break;
     case WeightFormat::kInt4:
       run_int4(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kIntx:
+      run_intx(state, x, maybe_bias, out);
       break;
     case WeightFormat::kFp8:
       run_fp8(state, x, maybe_bias, out);

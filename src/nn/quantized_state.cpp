@@ -51,12 +51,13 @@ std::vector<float> copy_out_floats(const torch::Tensor& tensor, std::int64_t cou
   return copy_out<float>(tensor.flatten().slice(0, 0, count).to(torch::kFloat32));
 }
 
-// The operators take int4 scales in bfloat16 too: half the bytes to read for each group.
+// The operators take scales of 1 to 7 bits in bfloat16 too: half the bytes to read for each group.
 torch::Tensor scale_tensor(const QuantizedWeight& weight, const std::vector<float>& values,
                            std::int64_t rows) {
   const torch::Tensor scale = copy_in(values, rows, torch::kFloat32);
-  const bool narrow =
-      weight.scheme.weight == WeightFormat::kInt4 && weight.scale_dtype == DType::kBF16;
+  const bool takes_narrow =
+      weight.scheme.weight == WeightFormat::kInt4 || weight.scheme.weight == WeightFormat::kIntx;
+  const bool narrow = takes_narrow && weight.scale_dtype == DType::kBF16;
   return narrow ? scale.to(torch::kBFloat16) : scale;
 }
 

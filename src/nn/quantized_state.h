@@ -28,7 +28,7 @@ struct QuantizedState {
   torch::Tensor zero_point;
   torch::Tensor zero;
   torch::Tensor tensor_scale;  // (1)
-  // (n), under int8 activations: int32, of int8 codes; float32, of the values of int4 codes, which
+  // (n), under int8 activations: int32, of int8 codes; float32, of the values of fewer bits, which
   // asymmetric activations alone need
   torch::Tensor row_sums;
   // Of int8 activations (nn/linear.h, ActivationOptions), float32 and int8.

@@ -103,6 +103,60 @@ Plan plan(const Int8DynamicActivationInt4WeightConfig& config) {
   return result;
 }
 
+// W2A16, W2A8_ASYM and so on, with the config's granularity.
+template <class Granularities>
+Scheme intx_scheme(int bits, std::string_view activation, MappingType mapping,
+                   const Granularities& granularity) {
+  if (bits < 1 || bits > 8) {
+    throw Error("[quantize_] weight_bits is out of range, got " + std::to_string(bits) +
+                ", expected 1 to 8");
+  }
+  if (mapping == MappingType::kFloatZero) {
+    throw Error(
+        "[quantize_] mapping type of intx weights is not known, got kFloatZero, expected "
+        "kSymmetric or kAsymmetric");
+  }
+  const bool asymmetric = mapping == MappingType::kAsymmetric;
+  if (bits == 8 && asymmetric) {
+    throw Error(
+        "[quantize_] mapping type of 8-bit weights is not supported, got kAsymmetric, expected "
+        "kSymmetric");
+  }
+  std::string name = std::to_string(bits);
+  name.insert(name.begin(), 'W');
+  name.append(activation).append(asymmetric ? "_ASYM" : "");
+  const auto* groups = std::get_if<PerGroup>(&granularity);
+  if (groups == nullptr) {
+    Scheme scheme = with_granularity(name, Granularity::kRow);
+    scheme.group_size = 0;
+    return scheme;
+  }
+  const std::int64_t multiple = bits == 4 ? 2 : (bits == 8 ? 1 : 8);
+  if (groups->group_size % multiple != 0) {
+    throw Error("[quantize_] group_size of " + std::to_string(bits) + "-bit weights, got " +
+                std::to_string(groups->group_size) + ", expected a multiple of " +
+                std::to_string(multiple));
+  }
+  if (bits == 8 && activation == "A8") {
+    throw Error(
+        "[quantize_] granularity of 8-bit weights with int8 activations is not supported, got "
+        "PerGroup, expected PerRow");
+  }
+  return with_group(name, groups->group_size);
+}
+
+Plan plan(const IntxWeightOnlyConfig& config) {
+  return {intx_scheme(config.weight_bits, "A16", config.mapping_type, config.granularity), {}, {}};
+}
+
+Plan plan(const Int8DynamicActivationIntxWeightConfig& config) {
+  Plan result;
+  result.scheme =
+      intx_scheme(config.weight_bits, "A8", config.weight_mapping_type, config.weight_granularity);
+  result.activation.mapping = int8_activation_mapping(config.act_mapping_type);
+  return result;
+}
+
 Plan plan(const Float8DynamicActivationInt4WeightConfig& config) {
   return {with_int4_group("W4AFP8", config.group_size), {}, {}};
 }
@@ -183,6 +237,20 @@ Config config_of(const Scheme& scheme, std::int64_t group_size) {
       }
       return Int4WeightOnlyConfig{.group_size = group, .mapping_type = mapping};
     }
+    case kIntx: {
+      const PerGroup groups{group_size == 0 ? scheme.group_size : group_size};
+      const MappingType mapping = scheme.mapping == Mapping::kAsymmetric ? MappingType::kAsymmetric
+                                                                         : MappingType::kSymmetric;
+      if (scheme.activation == ActivationFormat::kInt8Row) {
+        // Symmetric activations, as of W4A8.
+        return Int8DynamicActivationIntxWeightConfig{.weight_bits = scheme.bits,
+                                                     .weight_granularity = groups,
+                                                     .weight_mapping_type = mapping,
+                                                     .act_mapping_type = MappingType::kSymmetric};
+      }
+      return IntxWeightOnlyConfig{
+          .weight_bits = scheme.bits, .granularity = groups, .mapping_type = mapping};
+    }
     case kFp8:
       if (scheme.activation == ActivationFormat::kNone) return Float8WeightOnlyConfig{};
       if (scheme.granularity == Granularity::kRow) {
@@ -212,7 +280,7 @@ Plan plan_from_config(const Config& config) {
 Config config_from_scheme(std::string_view name, std::int64_t group_size) {
   const Scheme& scheme = scheme_from_name(name);
   const bool has_choice =
-      scheme.weight == WeightFormat::kInt4 ||
+      scheme.weight == WeightFormat::kInt4 || scheme.weight == WeightFormat::kIntx ||
       (scheme.weight == WeightFormat::kInt8 && scheme.activation == ActivationFormat::kNone);
   if (group_size != 0 && group_size != scheme.group_size && !has_choice) {
     throw Error("[scheme] the scheme's group size is fixed, got " + std::to_string(group_size) +

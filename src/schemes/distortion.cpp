@@ -8,6 +8,7 @@
 #include "formats/e2m1.h"
 #include "formats/e4m3.h"
 #include "formats/e8m0.h"
+#include "formats/integers.h"
 #include "kernels/distortion/distortion.h"
 
 namespace lowp {
@@ -32,6 +33,12 @@ Interval code_range(const QuantizedWeight& weight, std::size_t index) {
       const float zero_point = weight.zero_point.empty() ? 0.0F : weight.zero_point[index];
       const float zero = weight.zero.empty() ? 0.0F : weight.zero[index];
       return {(-8 - zero_point) * scale + zero, (7 - zero_point) * scale + zero};
+    }
+    case WeightFormat::kIntx: {
+      const float zero_point = weight.zero_point.empty() ? 0.0F : weight.zero_point[index];
+      const IntRange range = signed_range(weight.scheme.bits);
+      return {(static_cast<float>(range.min) - zero_point) * weight.scale[index],
+              (static_cast<float>(range.max) - zero_point) * weight.scale[index]};
     }
     case WeightFormat::kFp8:
       return symmetric(E4m3::kMax * weight.scale[index]);

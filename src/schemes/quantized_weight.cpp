@@ -17,11 +17,13 @@
 #include "kernels/dequantize_fp8/dequantize_fp8.h"
 #include "kernels/dequantize_int4/dequantize_int4.h"
 #include "kernels/dequantize_int8/dequantize_int8.h"
+#include "kernels/dequantize_intx/dequantize_intx.h"
 #include "kernels/dequantize_mx/dequantize_mx.h"
 #include "kernels/dequantize_nvfp4/dequantize_nvfp4.h"
 #include "kernels/quantize_fp8/quantize_fp8.h"
 #include "kernels/quantize_int4/quantize_int4.h"
 #include "kernels/quantize_int8/quantize_int8.h"
+#include "kernels/quantize_intx/quantize_intx.h"
 #include "kernels/quantize_mx/quantize_mx.h"
 #include "kernels/quantize_nvfp4/quantize_nvfp4.h"
 #include "lowp/error.h"
@@ -75,7 +77,7 @@ void quantize_int4(QuantizedWeight& out, const Matrix& weight, const ParallelFor
   if (out.scheme.mapping == Mapping::kAsymmetric) out.zero_point.resize(groups);
   if (out.scheme.mapping == Mapping::kFloatZero) out.zero.resize(groups);
   kernels::quantize_int4({.x = weight,
-                          .group_size = out.scheme.group_size,
+                          .group_size = scale_block(out.scheme, out.n, out.k).cols,
                           .mapping = out.scheme.mapping,
                           .scale_dtype = out.scale_dtype,
                           .epsilon = kFp32Epsilon,
@@ -84,6 +86,23 @@ void quantize_int4(QuantizedWeight& out, const Matrix& weight, const ParallelFor
                           .zero_point = out.zero_point.empty() ? nullptr : out.zero_point.data(),
                           .zero = out.zero.empty() ? nullptr : out.zero.data(),
                           .parallel = parallel});
+}
+
+void quantize_intx(QuantizedWeight& out, const Matrix& weight, const ParallelFor* parallel) {
+  const std::size_t groups = scale_count(out.scheme, out.n, out.k);
+  out.scale.resize(groups);
+  if (out.scheme.mapping == Mapping::kAsymmetric) out.zero_point.resize(groups);
+  kernels::quantize_intx(
+      {.x = weight,
+       .bits = out.scheme.bits,
+       .group_size = scale_block(out.scheme, out.n, out.k).cols,
+       .mapping = out.scheme.mapping,
+       .scale_dtype = out.scale_dtype,
+       .epsilon = weight.dtype == DType::kF16 ? Fp16::kSmallestNormal : Fp32::kSmallestNormal,
+       .codes = out.codes.data(),
+       .scale = out.scale.data(),
+       .zero_point = out.zero_point.empty() ? nullptr : out.zero_point.data(),
+       .parallel = parallel});
 }
 
 void quantize_fp8(QuantizedWeight& out, const Matrix& weight, const ParallelFor* parallel,
@@ -227,8 +246,7 @@ void quantize_weight_into(QuantizedWeight& out, const Scheme& scheme, const Matr
   out.k = weight.cols;
   out.dtype = weight.dtype;
   out.scale_dtype = options.scale_dtype.value_or(fp8 ? DType::kF32 : weight.dtype);
-  out.codes.resize(
-      static_cast<std::size_t>(weight.rows * weight.cols * code_bits(scheme.weight) / 8));
+  out.codes.resize(static_cast<std::size_t>(weight.rows * weight.cols * scheme.bits / 8));
   out.scale.clear();
   out.block_scale.clear();
   out.zero_point.clear();
@@ -243,6 +261,8 @@ void quantize_weight_into(QuantizedWeight& out, const Scheme& scheme, const Matr
       return quantize_int8(out, weight, parallel);
     case WeightFormat::kInt4:
       return quantize_int4(out, weight, parallel);
+    case WeightFormat::kIntx:
+      return quantize_intx(out, weight, parallel);
     case WeightFormat::kFp8:
       return quantize_fp8(out, weight, parallel, shared);
     case WeightFormat::kMxfp8:
@@ -289,8 +309,7 @@ void dequantize_weight_rows(const QuantizedWeight& weight, std::int64_t begin,
   if (weight.scheme.granularity == Granularity::kTensor) scale_row = 0;
   const std::size_t scale_begin = scale_row * scale_columns;
   Block block = scale_block(weight.scheme, out.rows, weight.k);
-  const std::uint8_t* codes =
-      weight.codes.data() + begin * weight.k * code_bits(weight.scheme.weight) / 8;
+  const std::uint8_t* codes = weight.codes.data() + begin * weight.k * weight.scheme.bits / 8;
   switch (weight.scheme.weight) {
     case WeightFormat::kInt8:
       return kernels::dequantize_int8({.codes = reinterpret_cast<const std::int8_t*>(codes),
@@ -302,13 +321,23 @@ void dequantize_weight_rows(const QuantizedWeight& weight, std::int64_t begin,
     case WeightFormat::kInt4:
       return kernels::dequantize_int4(
           {.codes = codes,
-           .group_size = weight.scheme.group_size,
+           .group_size = block.cols,
            .scale = weight.scale.data() + scale_begin,
            .zero_point =
                weight.zero_point.empty() ? nullptr : weight.zero_point.data() + scale_begin,
            .zero = weight.zero.empty() ? nullptr : weight.zero.data() + scale_begin,
            .out = out,
            .parallel = parallel});
+    case WeightFormat::kIntx:
+      return kernels::dequantize_intx({.codes = codes,
+                                       .bits = weight.scheme.bits,
+                                       .group_size = block.cols,
+                                       .scale = weight.scale.data() + scale_begin,
+                                       .zero_point = weight.zero_point.empty()
+                                                         ? nullptr
+                                                         : weight.zero_point.data() + scale_begin,
+                                       .out = out,
+                                       .parallel = parallel});
     case WeightFormat::kFp8:
       return kernels::dequantize_fp8({.codes = codes,
                                       .element = DType::kF8E4M3,

@@ -13,6 +13,8 @@ namespace lowp {
 
 // A weight (N, K) under `scheme`; x ~ code * scale and so on as the kernels define it.
 //   kInt8    codes (N, K) int8; scale (N, 1), (1, 1) or (N, K / g)
+//   kIntx    codes (N, K * bits / 8), a stream of code + 2^(bits - 1) a row; scale (N, K / g) or
+//            (N, 1); zero_point alike
 //   kInt4    codes (N, K / 2), even k in the low nibble; scale (N, K / g); zero_point or zero alike
 //   kFp8     codes (N, K) e4m3; scale (1, 1), (N, 1) or (ceil(N / 128), ceil(K / 128))
 //   kMxfp8   codes (N, K) e4m3; block_scale (N, K / 32) e8m0
@@ -25,9 +27,9 @@ struct QuantizedWeight {
   DType dtype = DType::kBF16;        // of the original weight
   DType scale_dtype = DType::kBF16;  // each value of scale and zero is one of this dtype
   std::vector<std::uint8_t> codes;
-  std::vector<float> scale;               // kInt8, kInt4, kFp8
+  std::vector<float> scale;               // kInt8, kInt4, kIntx, kFp8
   std::vector<std::uint8_t> block_scale;  // kMxfp8, kMxfp4, kNvfp4
-  std::vector<std::int8_t> zero_point;    // kInt4 with kAsymmetric; shaped as scale
+  std::vector<std::int8_t> zero_point;    // kInt4, kIntx with kAsymmetric; as scale
   std::vector<float> zero;                // kInt4 with kFloatZero; shaped as scale
   float tensor_scale = 1;                 // kNvfp4
   // compressed-tensors stores the reciprocal of the tensor scale and divides by it. If not 0,
@@ -51,7 +53,8 @@ struct QuantizeWeightOptions {
 };
 
 // weight (N, K), F32, F16 or BF16. Throws lowp::Error if the scheme does not fit the shape.
-// numerics: affine int8 and int4 (torchao's quant_primitives; eps 2^-23), float8 with float scales,
+// numerics: affine integers (torchao's quant_primitives; eps 2^-23, of kIntx the smallest normal
+// number of the weight's dtype), float8 with float scales,
 // OCP MX 1.0, NVFP4 inference recipe.
 QuantizedWeight quantize_weight(const Scheme& scheme, const kernels::Matrix& weight,
                                 const kernels::ParallelFor* parallel = nullptr,

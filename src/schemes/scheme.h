@@ -13,7 +13,7 @@
 
 namespace lowp {
 
-enum class WeightFormat : std::uint8_t { kInt8, kInt4, kFp8, kMxfp8, kMxfp4, kNvfp4 };
+enum class WeightFormat : std::uint8_t { kInt8, kInt4, kFp8, kMxfp8, kMxfp4, kNvfp4, kIntx };
 
 // Which values share a scale.
 enum class Granularity : std::uint8_t { kTensor, kRow, kGroup, kBlock128 };
@@ -31,6 +31,7 @@ enum class ActivationFormat : std::uint8_t {
 struct Scheme {
   std::string_view name;  // "W4A16"
   WeightFormat weight;
+  int bits;  // of a stored value of the weight
   Granularity granularity;
   std::int64_t group_size;  // along K; 0 unless granularity is kGroup
   Mapping mapping;          // of the integer formats
@@ -39,22 +40,20 @@ struct Scheme {
 };
 
 // W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, W4A8, W4A8_ASYM, W4AFP8, FP8, FP8_DYNAMIC,
-// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP4, NVFP4.
+// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP4, NVFP4; WnA16, WnA16_ASYM, WnA8, WnA8_ASYM with n of 1,
+// 2, 3, 5, 6, 7.
 std::span<const Scheme> schemes();
 
 // Throws lowp::Error that lists the known names and the nearest one.
 const Scheme& scheme_from_name(std::string_view name);
 
-// A scheme with another group: those of int4 weights and W8A16 (per row by default) take one; 0 is
-// the scheme's own. Throws lowp::Error if the scheme's group is fixed or the size is not even and
-// positive.
+// A scheme with another group: those of weights of 1 to 7 bits and W8A16 (per row by default) take
+// one; 0 is the scheme's own. Throws lowp::Error if the scheme's group is fixed or the size is not
+// positive and even, of weights that are not of 4 or 8 bits a multiple of 8.
 Scheme with_group_size(const Scheme& scheme, std::int64_t group_size);
 
 // "NAME" or "NAME:GROUP", as the command line and the tests write it: "W4A16:64".
 Scheme scheme_from_text(std::string_view text);
-
-// Stored bits of a weight's values, without its scales.
-int code_bits(WeightFormat format);
 
 // Empty if the scheme fits a weight of (n, k), otherwise why not, with the group sizes that fit.
 std::string why_not(const Scheme& scheme, std::int64_t n, std::int64_t k);

@@ -66,6 +66,21 @@ def int4_float_zero(w, g):
     return (code * bf16(scale) + bf16(low + 8 * scale)).flatten(-2)
 
 
+def intx(w, bits, g, asymmetric):
+    """torchao's intx of a bf16 weight: every step of the quantizer rounded to bf16."""
+    w = groups(w, g)
+    qmin, qmax = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    low, high = w.amin(-1, keepdim=True).clamp_max(0), w.amax(-1, keepdim=True).clamp_min(0)
+    if asymmetric:
+        scale = bf16(bf16(high - low) / (qmax - qmin)).clamp_min(2.0**-126)
+        zero = torch.clamp(qmin - torch.round(bf16(low / scale)), qmin, qmax)
+    else:
+        scale = bf16(torch.maximum(-low, high) / ((qmax - qmin) / 2)).clamp_min(2.0**-126)
+        zero = torch.zeros_like(scale)
+    code = torch.clamp(torch.round(bf16(w * bf16(1 / scale))) + zero, qmin, qmax)
+    return ((code - zero) * scale).flatten(-2)
+
+
 def e4m3(x):
     return x.clamp(-448, 448).to(torch.float8_e4m3fn).float()
 
@@ -132,6 +147,9 @@ SCHEMES = {
     "W4A16:64": (lambda w: int4_symmetric(w, 64), same),
     "W4A16_ASYM:32": (lambda w: int4_asymmetric(w, 32), same),
     "W4A16_FLOAT_ZERO:32": (lambda w: int4_float_zero(w, 32), same),
+    "W3A16_ASYM:32": (lambda w: intx(w, 3, 32, True), same),
+    "W6A16:64": (lambda w: intx(w, 6, 64, False), same),
+    "W5A8:64": (lambda w: intx(w, 5, 64, False), lambda x: int8_rows(x, same)),
     "FP8_DYNAMIC": (fp8_rows, fp8_rows),
     "FP8_BLOCK": (fp8_blocks, fp8_groups),
     "MXFP8": (mxfp8, mxfp8),

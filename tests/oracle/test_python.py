@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,8 @@ from torchao.prototype.mx_formats.config import ScaleCalculationMode  # noqa: E4
 from torchao.prototype.mx_formats.mx_tensor import MXTensor  # noqa: E402
 from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor  # noqa: E402
 from torchao.quantization import quant_api as ao  # noqa: E402
-from torchao.quantization.granularity import PerRow, PerTensor  # noqa: E402
+from torchao.quantization.granularity import PerAxis, PerGroup, PerRow, PerTensor  # noqa: E402
+from torchao.quantization.quant_primitives import MappingType  # noqa: E402
 
 N, K = 64, 256
 
@@ -39,6 +41,23 @@ CONFIGS = {
     "W4A8_ASYMMETRIC": (lowp.Int8DynamicActivationInt4WeightConfig(), 18),
     "W4A8_ASYM": (lowp.Int8DynamicActivationInt4WeightConfig(32, lowp.MappingType.ASYMMETRIC), 18),
     "W4AFP8": (lowp.Float8DynamicActivationInt4WeightConfig(32), 18),
+    "W1A16_ASYM": (
+        lowp.IntxWeightOnlyConfig(torch.int1, lowp.PerGroup(8), lowp.MappingType.ASYMMETRIC), 0,
+    ),
+    "W2A16": (lowp.IntxWeightOnlyConfig(torch.int2, lowp.PerGroup(16)), 6),
+    "W2A16_ASYM": (
+        lowp.IntxWeightOnlyConfig(torch.int2, lowp.PerGroup(32), lowp.MappingType.ASYMMETRIC), 7,
+    ),
+    "W3A16": (lowp.IntxWeightOnlyConfig(torch.int3), 11),
+    "W4A16_ROW": (lowp.IntxWeightOnlyConfig(torch.int4), 17),
+    "W5A8": (lowp.Int8DynamicActivationIntxWeightConfig(torch.int5), 23),
+    "W6A8_ASYM": (
+        lowp.Int8DynamicActivationIntxWeightConfig(
+            torch.int6, lowp.PerRow(), lowp.MappingType.ASYMMETRIC, lowp.MappingType.SYMMETRIC
+        ),
+        28,
+    ),
+    "W7A16": (lowp.IntxWeightOnlyConfig(torch.int7, lowp.PerGroup(64)), 33),
     "FP8": (lowp.Float8DynamicActivationFloat8WeightConfig(), 25),
     "FP8_DYNAMIC": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerRow()), 25),
     "FP8_BLOCK": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()), 25),
@@ -153,6 +172,87 @@ def test_int4_with_float_zero_is_the_published_rule(group, dtype):
     assert torch.equal(got["codes"], packed.to(torch.uint8))
     assert torch.equal(got["scale"], scale[..., 0].to(dtype))
     assert torch.equal(got["zero"], (low + scale * 8)[..., 0].to(dtype))
+
+
+def unpack_stream(codes, bits):
+    """(N, K * bits / 8) bytes to (N, K): code + 2^(bits - 1) at bit i * bits, lowest bit first."""
+    stream = np.unpackbits(codes.numpy(), axis=1, bitorder="little").reshape(len(codes), -1, bits)
+    return torch.from_numpy(stream.astype(np.int64) @ (1 << np.arange(bits)) - (1 << bits - 1))
+
+
+@pytest.mark.parametrize("group", [8, 32, None])
+@pytest.mark.parametrize("mapping", ["SYMMETRIC", "ASYMMETRIC"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("bits", [1, 2, 3, 5, 6, 7])
+def test_intx_equals_torchao(bits, dtype, mapping, group):
+    weight = (torch.randn(N, K) * torch.logspace(-2, 1, N)[:, None]).to(dtype)
+    weight[3] = 0
+    weight_dtype = getattr(torch, f"int{bits}")
+    ours = lowp.PerGroup(group) if group else lowp.PerRow()
+    theirs = PerGroup(group) if group else PerAxis(0)
+    config = lowp.IntxWeightOnlyConfig(weight_dtype, ours, lowp.MappingType[mapping])
+    got = quantized_tensors(config, weight)
+    expected = torchao_weight(
+        ao.IntxWeightOnlyConfig(weight_dtype, theirs, MappingType[mapping]), weight
+    )
+    assert torch.equal(unpack_stream(got["codes"], bits), expected.qdata.long())
+    assert torch.equal(got["scale"].float(), expected.scale.float())
+    zero_point = got.get("zero_point", torch.zeros_like(got["scale"]))
+    assert torch.equal(zero_point.float(), expected.zero_point.float())
+    linear = torch.nn.Linear(K, N, bias=False, dtype=dtype)
+    linear.weight.data.copy_(weight)
+    assert torch.equal(lowp.nn.Linear(linear, config).dequantize(dtype), expected.dequantize())
+
+
+@pytest.mark.parametrize("rows", [1, 3, 9])
+@pytest.mark.parametrize("mapping", ["SYMMETRIC", "ASYMMETRIC"])
+@pytest.mark.parametrize("bits", [2, 3, 5, 6])
+def test_intx_layers_equal_torchao(bits, mapping, rows):
+    """Products in fp32; torchao multiplies the dequantized operands."""
+    x = torch.randn(rows, K)
+    dtype = getattr(torch, f"int{bits}")
+    for ours, theirs in (
+        (
+            lowp.IntxWeightOnlyConfig(dtype, lowp.PerGroup(64), lowp.MappingType[mapping]),
+            ao.IntxWeightOnlyConfig(dtype, PerGroup(64), MappingType[mapping]),
+        ),
+        (
+            lowp.Int8DynamicActivationIntxWeightConfig(dtype, lowp.PerGroup(32), lowp.MappingType[mapping]),
+            ao.Int8DynamicActivationIntxWeightConfig(dtype, PerGroup(32), MappingType[mapping]),
+        ),
+    ):
+        expected, got = make_model()[:1], make_model()[:1]
+        torchao.quantize_(expected, theirs)
+        lowp.quantize_(got, ours)
+        with torch.no_grad():
+            assert sqnr(got(x), expected(x)) > 110
+
+
+@pytest.mark.parametrize(
+    "config, text",
+    [
+        (lowp.IntxWeightOnlyConfig(torch.float16), "weight_dtype is not known, got torch.float16"),
+        (lowp.IntxWeightOnlyConfig(torch.int3, lowp.PerGroup(12)), "got 12, expected a multiple of 8"),
+        (
+            lowp.IntxWeightOnlyConfig(torch.int3, lowp.PerRow(), lowp.MappingType.FLOAT_ZERO),
+            "expected SYMMETRIC or ASYMMETRIC",
+        ),
+        (
+            lowp.IntxWeightOnlyConfig(torch.int8, lowp.PerRow(), lowp.MappingType.ASYMMETRIC),
+            "8-bit weights, got MappingType.ASYMMETRIC",
+        ),
+        (lowp.Int8DynamicActivationIntxWeightConfig(torch.int8), "expected SYMMETRIC and PerRow"),
+    ],
+)
+def test_intx_refuses(config, text):
+    with pytest.raises(ValueError, match=text):
+        lowp.quantize_(make_model(), config)
+
+
+def test_intx_of_columns_that_end_within_a_byte_is_skipped():
+    model = torch.nn.Sequential(torch.nn.Linear(20, 8))
+    report = lowp.quantize_(model, lowp.IntxWeightOnlyConfig(torch.int3))[0]
+    assert report.skipped.startswith("its 20 columns are not a multiple of 8")
 
 
 @pytest.fixture

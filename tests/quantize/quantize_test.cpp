@@ -201,7 +201,8 @@ TEST(Quantize, TheReportAsJsonAndText) {
 TEST(Configs, SchemesAndConfigsNameEachOther) {
   for (const char* name :
        {"W8A8", "W8A16", "W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO", "FP8", "FP8_DYNAMIC",
-        "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8"}) {
+        "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8",
+        "W2A16", "W7A16_ASYM", "W3A8", "W5A8_ASYM"}) {
     EXPECT_EQ(scheme_name(config_from_scheme(name)), name);
   }
   EXPECT_EQ(std::get<Int4WeightOnlyConfig>(config_from_scheme("W4A16", 32)).group_size, 32);
@@ -220,6 +221,13 @@ TEST(Configs, EveryGranularityRuns) {
       Int8DynamicActivationInt8WeightConfig{.granularity = PerTensor{}},
       Int8DynamicActivationInt8WeightConfig{.act_mapping_type = MappingType::kAsymmetric},
       Int8DynamicActivationInt4WeightConfig{},
+      IntxWeightOnlyConfig{.weight_bits = 3},
+      IntxWeightOnlyConfig{.weight_bits = 4},
+      IntxWeightOnlyConfig{.weight_bits = 8, .granularity = PerGroup{16}},
+      IntxWeightOnlyConfig{.weight_bits = 6, .mapping_type = MappingType::kAsymmetric},
+      Int8DynamicActivationIntxWeightConfig{.weight_bits = 5},
+      Int8DynamicActivationIntxWeightConfig{.weight_bits = 4, .weight_granularity = PerRow{}},
+      Int8DynamicActivationIntxWeightConfig{.weight_bits = 8, .weight_granularity = PerRow{}},
       Int8DynamicActivationInt4WeightConfig{.mapping_type = MappingType::kAsymmetric},
       Float8DynamicActivationInt4WeightConfig{.group_size = 32},
       Float8WeightOnlyConfig{.granularity = PerTensor{}},

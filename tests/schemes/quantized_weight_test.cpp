@@ -49,6 +49,8 @@ double expected_sqnr(const Scheme& scheme) {
     case WeightFormat::kFp8:
     case WeightFormat::kMxfp8:
       return 30;
+    case WeightFormat::kIntx:
+      return 6 * scheme.bits - 8;
     default:
       return 17;
   }

@@ -136,14 +136,14 @@ def test_package_decompresses_to_our_bits(run_lowp, llama, tmp_path, scheme):
         assert_same_bits(tensor, theirs.get(name, source[name]), name)
         if name in theirs and "layers.1." in name:
             error = (tensor.float() - source[name].float()).norm() / source[name].float().norm()
-            assert error < 0.2, name  # e2m1 has about 0.1
+            assert error < (0.5 if scheme.startswith("W2") else 0.2), name  # e2m1 has about 0.1
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_transformers_loads_our_bits(run_lowp, llama, tmp_path, scheme):
     output = quantize(run_lowp, llama, tmp_path / "q", scheme, *SCHEMES[scheme][0])
     options = {}
-    if scheme == "W4A16_ASYM":
+    if "A16_ASYM" in scheme:
         # transformers 5.23 builds the module on the meta device, where compressed-tensors 0.20 forgets to
         # pack zero points: no asymmetric checkpoint loads, its own neither, unless it is dequantized at once.
         options["quantization_config"] = CompressedTensorsConfig(dequantize=True)

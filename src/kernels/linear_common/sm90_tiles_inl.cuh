@@ -71,7 +71,7 @@ struct Kind {
   static constexpr unsigned kCodeStages = 8;
   // Each of the warpgroups that took turns writes a part of the tokens, kOutTokens at a time.
   static constexpr unsigned kPartTokens = kTokens / kDepth;
-  static constexpr unsigned kOutTokens = std::min(64U, kPartTokens);
+  static constexpr unsigned kOutTokens = kPartTokens % 64 == 0 ? 64 : 32;
   static constexpr unsigned kOutBytes = kOutTokens * 128;
   // The sums over a part, of a warpgroup, and those of all but its writer; then out lies there.
   static constexpr unsigned kPartBytes = kPartTokens * 64 * 4;

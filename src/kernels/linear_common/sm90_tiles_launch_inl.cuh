@@ -126,8 +126,10 @@ const char* launch(const CudaLinearArgs& args, unsigned clusters) {
 // warpgroups that share rows cost less a row, but x comes twice as often.
 template <class K>
 std::uint64_t cost_of(const CudaLinearArgs& args, unsigned clusters) {
-  constexpr unsigned kCycles =
-      K::kTokens == 256 ? (K::kDepth == 1 ? 1240 : 730) : (K::kDepth == 1 ? 860 : 480);
+  constexpr bool kInTurns = K::kDepth == 2;
+  constexpr unsigned kCycles = K::kTokens == 256   ? (kInTurns ? 730 : 1240)
+                               : K::kTokens == 192 ? (kInTurns ? 610 : 1050)
+                                                   : (kInTurns ? 480 : 860);
   constexpr unsigned kEnds = 4000;
   const std::uint64_t tiles =
       std::uint64_t{tiles_of(args.m, K::kTokens)} * tiles_of(args.weight.n, K::kRows * kCluster);
@@ -155,6 +157,8 @@ const char* launch_best(const CudaLinearArgs& args) {
   const char* (*best)(const CudaLinearArgs&, unsigned) = nullptr;
   consider<Kind<kFormat, Codes, Pair, kScaling, 256, 2, 1>>(args, clusters, least, best);
   consider<Kind<kFormat, Codes, Pair, kScaling, 256, 1, 2>>(args, clusters, least, best);
+  consider<Kind<kFormat, Codes, Pair, kScaling, 192, 2, 1>>(args, clusters, least, best);
+  consider<Kind<kFormat, Codes, Pair, kScaling, 192, 1, 2>>(args, clusters, least, best);
   consider<Kind<kFormat, Codes, Pair, kScaling, 128, 2, 1>>(args, clusters, least, best);
   consider<Kind<kFormat, Codes, Pair, kScaling, 128, 1, 2>>(args, clusters, least, best);
   return best(args, clusters);

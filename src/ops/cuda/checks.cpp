@@ -103,6 +103,16 @@ Tensor empty_cuda(const Tensor& like, std::initializer_list<std::int64_t> shape,
 
 Launch::Launch(const Tensor& x) : guard(x.get_device_index()), stream(current_stream(x)) {}
 
+LaunchMemory::LaunchMemory(const Launch&, std::int64_t bytes) {
+  if (bytes == 0) return;
+  TORCH_ERROR_CODE_CHECK(
+      aoti_torch_cuda_caching_allocator_raw_alloc(static_cast<std::uint64_t>(bytes), &data_));
+}
+
+LaunchMemory::~LaunchMemory() {
+  if (data_ != nullptr) aoti_torch_cuda_caching_allocator_raw_delete(data_);
+}
+
 void check_launch(const char* operation, const char* error) {
   if (error != nullptr) {
     fail(operation, "the kernel could not be launched", error, "a GPU that it was built for");

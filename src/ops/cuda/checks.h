@@ -41,6 +41,22 @@ struct Launch {
   void* stream;  // cudaStream_t
 };
 
+// Memory for the kernels of a launch; nullptr for no bytes. When it goes, the stream's next user
+// gets it, behind them. A tensor of it would take the host a microsecond more.
+class LaunchMemory {
+ public:
+  LaunchMemory(const Launch& launch, std::int64_t bytes);
+  ~LaunchMemory();
+  LaunchMemory(const LaunchMemory&) = delete;
+  LaunchMemory& operator=(const LaunchMemory&) = delete;
+
+  // Aligned to 512 bytes.
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
 // A kernel's error text, nullptr for none.
 void check_launch(const char* operation, const char* error);
 

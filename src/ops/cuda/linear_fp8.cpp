@@ -113,8 +113,8 @@ void linear_fp8_out(const Tensor& x, const Tensor& weight, const Tensor& weight_
   const std::int64_t scratch = parts.add(kernels::quantize_fp8_cuda_workspace(quantize));
   const kernels::ScaledMmSm90& chosen = choose_scaled_mm(kName, args);
   const std::int64_t product = parts.add(chosen.workspace(args));
-  const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
-  auto* memory = mutable_data<std::byte>(workspace);
+  const LaunchMemory workspace(launch, parts.size());
+  std::byte* const memory = workspace.data();
   quantize.codes = reinterpret_cast<std::uint8_t*>(memory + codes);
   quantize.scale = reinterpret_cast<float*>(memory + scale);
   check_launch(kName, kernels::quantize_fp8_cuda(quantize, memory + scratch, launch.stream));

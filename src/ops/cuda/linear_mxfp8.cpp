@@ -145,8 +145,8 @@ void linear_mxfp8_out(const Tensor& x, const Tensor& weight, const Tensor& weigh
   const std::int64_t codes = parts.add(values);
   const std::int64_t scale = parts.add(values / kBlock);
   const std::int64_t scratch = parts.add(chosen.workspace(args));
-  const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
-  auto* memory = mutable_data<std::uint8_t>(workspace);
+  const LaunchMemory workspace(launch, parts.size());
+  auto* const memory = reinterpret_cast<std::uint8_t*>(workspace.data());
   check_launch(kName, kernels::quantize_mx_cuda({
                           .x = operands.rows,
                           .block_size = kBlock,

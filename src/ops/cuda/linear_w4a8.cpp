@@ -53,8 +53,8 @@ void linear_w4a8_out(const Tensor& x, const Tensor& weight, const Tensor& weight
   const std::int64_t zero_point = parts.add(asymmetric ? args.m : 0);
   const std::int64_t x_sums = parts.add(kernels::linear_w4a8_sm90_workspace(args));
   const std::int64_t scratch = parts.add(kernels::quantize_int8_cuda_workspace(quantize));
-  const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
-  auto* memory = mutable_data<std::byte>(workspace);
+  const LaunchMemory workspace(launch, parts.size());
+  std::byte* const memory = workspace.data();
   quantize.codes = reinterpret_cast<std::int8_t*>(memory + codes);
   quantize.scale = reinterpret_cast<float*>(memory + scale);
   if (asymmetric) quantize.zero_point = reinterpret_cast<std::int8_t*>(memory + zero_point);

@@ -43,8 +43,8 @@ void linear_w4afp8_out(const Tensor& x, const Tensor& weight, const Tensor& weig
   const std::int64_t codes = parts.add(args.m * args.k);
   const std::int64_t scale = parts.add(args.m * 4);
   const std::int64_t scratch = parts.add(kernels::quantize_fp8_cuda_workspace(quantize));
-  const Tensor workspace = empty_cuda(x, {parts.size()}, ScalarType::Byte);
-  auto* memory = mutable_data<std::byte>(workspace);
+  const LaunchMemory workspace(launch, parts.size());
+  std::byte* const memory = workspace.data();
   quantize.codes = reinterpret_cast<std::uint8_t*>(memory + codes);
   quantize.scale = reinterpret_cast<float*>(memory + scale);
   check_launch(kName, kernels::quantize_fp8_cuda(quantize, memory + scratch, launch.stream));

@@ -1,8 +1,6 @@
 // What the quantize and dequantize operators share on CUDA.
 #pragma once
 
-#include <optional>
-
 #include "ops/cuda/checks.h"
 #include "ops/device.h"
 
@@ -31,17 +29,6 @@ struct CudaTensors {
                       ScalarType dtype) {
     return empty_cuda(x, shape, dtype);
   }
-};
-
-// Memory on the GPU of `x` that kernels of the current stream may use; nullptr for no bytes.
-struct Workspace {
-  Workspace(const Tensor& x, std::int64_t bytes) {
-    if (bytes == 0) return;
-    tensor = empty_cuda(x, {bytes}, ScalarType::Byte);
-    data = tensor->mutable_data_ptr();
-  }
-  std::optional<Tensor> tensor;
-  void* data = nullptr;
 };
 
 }  // namespace lowp::ops

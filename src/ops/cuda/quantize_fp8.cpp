@@ -37,8 +37,8 @@ void quantize_fp8_out(const Tensor& x, Shape block, std::string_view element,
       .parallel = nullptr,
   };
   const Launch launch(x);
-  const Workspace workspace(x, kernels::quantize_fp8_cuda_workspace(args));
-  check_launch(kName, kernels::quantize_fp8_cuda(args, workspace.data, launch.stream));
+  const LaunchMemory workspace(launch, kernels::quantize_fp8_cuda_workspace(args));
+  check_launch(kName, kernels::quantize_fp8_cuda(args, workspace.data(), launch.stream));
 }
 
 std::tuple<Tensor, Tensor> quantize_fp8(const Tensor& x, Shape block, std::string_view element,

@@ -23,7 +23,8 @@ void quantize_fp8_both_out(const Tensor& x, std::int64_t group_size, std::string
   check_cuda_output({kName, "codes_t", codes_t}, x, fp8_dtype(kind), {cols, rows});
   check_cuda_output({kName, "scale_t", scale_t}, x, ScalarType::Float, {cols, shapes.groups_t});
   const Launch launch(x);
-  const Workspace workspace(x, kernels::quantize_fp8_both_cuda_workspace(rows, cols, group_size));
+  const LaunchMemory workspace(launch,
+                               kernels::quantize_fp8_both_cuda_workspace(rows, cols, group_size));
   check_launch(kName, kernels::quantize_fp8_both_cuda({
                           .x = matrix,
                           .group_size = group_size,
@@ -33,7 +34,7 @@ void quantize_fp8_both_out(const Tensor& x, std::int64_t group_size, std::string
                           .scale = mutable_data<float>(scale),
                           .codes_t = mutable_data<std::uint8_t>(codes_t),
                           .scale_t = mutable_data<float>(scale_t),
-                          .workspace = workspace.data,
+                          .workspace = workspace.data(),
                           .stream = launch.stream,
                       }));
 }

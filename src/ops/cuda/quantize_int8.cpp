@@ -12,8 +12,8 @@ namespace {
 struct Cuda : CudaTensors {
   static void run(const Tensor& x, const kernels::QuantizeInt8Args& args) {
     const Launch launch(x);
-    const Workspace workspace(x, kernels::quantize_int8_cuda_workspace(args));
-    check_launch(kQuantizeInt8, kernels::quantize_int8_cuda(args, workspace.data, launch.stream));
+    const LaunchMemory workspace(launch, kernels::quantize_int8_cuda_workspace(args));
+    check_launch(kQuantizeInt8, kernels::quantize_int8_cuda(args, workspace.data(), launch.stream));
   }
 };
 

@@ -71,11 +71,8 @@ struct Cuda {
     if (out.numel() == 0) return;
     if (args.k == 0) return fill(out, bias);
     const kernels::ScaledMmSm90& chosen = choose_implementation(args, implementation);
-    std::optional<Tensor> workspace;
-    if (const std::int64_t bytes = chosen.workspace(args); bytes > 0) {
-      workspace = empty_cuda(a, {bytes}, ScalarType::Byte);
-      args.workspace = workspace->mutable_data_ptr();
-    }
+    const LaunchMemory workspace(launch, chosen.workspace(args));
+    args.workspace = workspace.data();
     args.stream = launch.stream;
     check_launch(kScaledMm, chosen.run(args));
   }

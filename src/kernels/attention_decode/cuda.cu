@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/attention_decode/cuda.h"
+#include "kernels/quantize_common/cuda_launch.h"
 #include "kernels/runtime/cuda_elements_inl.cuh"
 
 namespace lowp::kernels {
@@ -11,9 +12,12 @@ using device::kVector;
 using device::RawVector;
 using device::Vector;
 
-constexpr int kThreads = 128;
-constexpr int kBlocks = 396;         // three a multiprocessor of an H100
-constexpr int kLeastPositions = 64;  // of a block: fewer cost more to combine than they save
+// Of a block: shared memory holds the sums of its warps.
+constexpr int threads_of(int lanes, int group) { return lanes * group > 128 ? 128 : 256; }
+
+constexpr int kBlocks = 264;          // two a multiprocessor of an H100
+constexpr int kMostSplits = 32;       // more cost more to combine than they save,
+constexpr int kLeastPositions = 128;  // and so do blocks with fewer positions
 
 // How the heads and positions are cut. H query heads share KV key-value heads, `group` each; a
 // block takes up to kGroup of a group, `chunks` make the whole.
@@ -28,7 +32,7 @@ Cut cut(const AttentionDecodeArgs& args) {
   const int chunks = (group + 7) / 8;
   const auto heads = static_cast<std::int64_t>(args.kv_heads) * chunks;
   const std::int64_t by_length = (args.positions + kLeastPositions - 1) / kLeastPositions;
-  const std::int64_t by_blocks = std::max<std::int64_t>(kBlocks / heads, 1);
+  const std::int64_t by_blocks = std::clamp<std::int64_t>(kBlocks / heads, 1, kMostSplits);
   return {group, chunks,
           static_cast<int>(std::max<std::int64_t>(std::min(by_length, by_blocks), 1))};
 }
@@ -88,6 +92,25 @@ __device__ void add(Sums& sums, const float (&scores)[kUnroll],
   }
 }
 
+// Sums of the rows of a warp, kLanes lanes each, in the lanes of all of them.
+template <int kLanes>
+__device__ void add_rows_of_warp(Sums& sums) {
+#pragma unroll
+  for (int offset = kLanes; offset < 32; offset *= 2) {
+    const float other = __shfl_xor_sync(device::kAllLanes, sums.largest, offset);
+    const float largest = fmaxf(sums.largest, other);
+    const float keep = weight_of(sums.largest, largest);
+    sums.largest = largest;
+    sums.total *= keep;
+    sums.total += __shfl_xor_sync(device::kAllLanes, sums.total, offset);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      sums.values[i] *= keep;
+      sums.values[i] += __shfl_xor_sync(device::kAllLanes, sums.values[i], offset);
+    }
+  }
+}
+
 // The positions of this block.
 struct Range {
   int begin;
@@ -111,7 +134,9 @@ __device__ Range range_of_block(const Attention& call, int step) {
 // A block a split (x), key-value head (y) and chunk of the heads that share it (z). kLanes threads
 // have a position, eight elements each.
 template <DType kType, int kLanes, int kGroup>
-__global__ void __launch_bounds__(kThreads) attend(const Attention call) {
+__global__ void __launch_bounds__(threads_of(kLanes, kGroup)) attend(const Attention call) {
+  constexpr int kThreads = threads_of(kLanes, kGroup);
+  constexpr int kWarps = kThreads / 32;
   constexpr int kRows = kThreads / kLanes;
   // Positions whose keys and values a thread has in flight: what its registers hold.
   constexpr int kUnroll = kGroup == 8 ? 2 : 4;
@@ -126,6 +151,8 @@ __global__ void __launch_bounds__(kThreads) attend(const Attention call) {
   const void* keys = device::advance(args.keys, kType, from_head);
   const void* values = device::advance(args.values, kType, from_head);
 
+  wait_for_kernel_before();
+  start_next_kernel();
   Vector q[kGroup];
   Sums sums[kGroup];
 #pragma unroll
@@ -135,14 +162,21 @@ __global__ void __launch_bounds__(kThreads) attend(const Attention call) {
   }
 
   const Range range = range_of_block(call, kRows * kUnroll);
-  for (int begin = range.begin; begin < range.end; begin += kRows * kUnroll) {
-    RawVector<kType> k[kUnroll], v[kUnroll];
+  RawVector<kType> next_k[kUnroll], next_v[kUnroll];
+  const auto load = [&](int begin) {
 #pragma unroll
     for (int u = 0; u < kUnroll; ++u) {
       const std::int64_t position = min(begin + u * kRows + row, range.end - 1);
-      k[u] = load_part<kType>(device::advance(keys, kType, position * d), lane * kVector, d);
-      v[u] = load_part<kType>(device::advance(values, kType, position * d), lane * kVector, d);
+      next_k[u] = load_part<kType>(device::advance(keys, kType, position * d), lane * kVector, d);
+      next_v[u] = load_part<kType>(device::advance(values, kType, position * d), lane * kVector, d);
     }
+  };
+  if (range.begin < range.end) load(range.begin);
+  for (int begin = range.begin; begin < range.end; begin += kRows * kUnroll) {
+    RawVector<kType> k[kUnroll], v[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) k[u] = next_k[u], v[u] = next_v[u];
+    if (begin + kRows * kUnroll < range.end) load(begin + kRows * kUnroll);
     float scores[kGroup][kUnroll];
 #pragma unroll
     for (int u = 0; u < kUnroll; ++u) {
@@ -160,18 +194,21 @@ __global__ void __launch_bounds__(kThreads) attend(const Attention call) {
     for (int g = 0; g < kGroup; ++g) add<kType, kUnroll>(sums[g], scores[g], v);
   }
 
-  // The block's rows together: each thread one element of a head at a time.
-  __shared__ float shared_values[kRows][kGroup][kLanes * kVector];
-  __shared__ float shared_largest[kRows][kGroup], shared_total[kRows][kGroup];
+  // The rows of a warp together, then the warps: each thread one element of a head at a time.
+  __shared__ float shared_values[kWarps][kGroup][kLanes * kVector];
+  __shared__ float shared_largest[kWarps][kGroup], shared_total[kWarps][kGroup];
+  const auto warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
   for (int g = 0; g < kGroup; ++g) {
+    add_rows_of_warp<kLanes>(sums[g]);
+    if (static_cast<int>(threadIdx.x) % 32 >= kLanes) continue;
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      shared_values[row][g][lane * kVector + i] = sums[g].values[i];
+      shared_values[warp][g][lane * kVector + i] = sums[g].values[i];
     }
     if (lane == 0) {
-      shared_largest[row][g] = sums[g].largest;
-      shared_total[row][g] = sums[g].total;
+      shared_largest[warp][g] = sums[g].largest;
+      shared_total[warp][g] = sums[g].total;
     }
   }
   __syncthreads();
@@ -179,9 +216,9 @@ __global__ void __launch_bounds__(kThreads) attend(const Attention call) {
     const int g = element / d, i = element % d;
     float largest = -INFINITY, total = 0.0F, sum = 0.0F;
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) largest = fmaxf(largest, shared_largest[r][g]);
+    for (int r = 0; r < kWarps; ++r) largest = fmaxf(largest, shared_largest[r][g]);
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kWarps; ++r) {
       const float weight = weight_of(shared_largest[r][g], largest);
       total += weight * shared_total[r][g];
       sum += weight * shared_values[r][g][i];
@@ -201,13 +238,14 @@ __global__ void __launch_bounds__(kThreads) attend(const Attention call) {
 
 // The splits of each head together: a block a head, first a thread a split, then one an element.
 __global__ void __launch_bounds__(kLargestHeadDimCuda) combine(const Attention call, int splits) {
-  __shared__ float weights[kBlocks];
+  __shared__ float weights[kMostSplits];
   const AttentionDecodeArgs& args = call.args;
   const auto d = static_cast<int>(args.q.cols), threads = static_cast<int>(blockDim.x);
   const auto thread = static_cast<int>(threadIdx.x);
   const std::int64_t head = blockIdx.x, stride = args.q.rows * (d + 2);
   const float* partial = call.partial + head * (d + 2);
   float largest = -INFINITY, total = 0.0F;
+  wait_for_kernel_before();
   for (int s = thread; s < splits; s += threads) largest = fmaxf(largest, partial[s * stride + d]);
   largest = device::block_reduce(largest, -INFINITY, [](float a, float b) { return fmaxf(a, b); });
   for (int s = thread; s < splits; s += threads) {
@@ -223,12 +261,18 @@ __global__ void __launch_bounds__(kLargestHeadDimCuda) combine(const Attention c
   device::store(args.out.data, args.out.dtype, head * args.out.stride + thread, sum / total);
 }
 
-using Kernel = void (*)(Attention);
+struct Kernel {
+  void (*function)(Attention);
+  int threads;
+};
+
+template <DType kType, int kLanes, int kGroup>
+constexpr Kernel kKernel{attend<kType, kLanes, kGroup>, threads_of(kLanes, kGroup)};
 
 template <DType kType, int kLanes>
 Kernel choose_group(int group) {
-  if (group == 1) return attend<kType, kLanes, 1>;
-  return group <= 4 ? attend<kType, kLanes, 4> : attend<kType, kLanes, 8>;
+  if (group == 1) return kKernel<kType, kLanes, 1>;
+  return group <= 4 ? kKernel<kType, kLanes, 4> : kKernel<kType, kLanes, 8>;
 }
 
 template <DType kType>
@@ -266,10 +310,11 @@ const char* attention_decode_cuda(const AttentionDecodeCuda& call) {
   const dim3 blocks{static_cast<unsigned>(splits), static_cast<unsigned>(args.kv_heads),
                     static_cast<unsigned>(chunks)};
   auto* stream = static_cast<cudaStream_t>(call.stream);
-  choose_kernel(args, group)<<<blocks, kThreads, 0, stream>>>(attention);
+  const Kernel kernel = choose_kernel(args, group);
+  launch_overlapped(kernel.function, blocks, kernel.threads, 0, stream, attention);
   if (splits > 1) {
-    combine<<<static_cast<unsigned>(args.q.rows), kLargestHeadDimCuda, 0, stream>>>(attention,
-                                                                                    splits);
+    launch_overlapped(combine, dim3(static_cast<unsigned>(args.q.rows)), kLargestHeadDimCuda, 0,
+                      stream, attention, splits);
   }
   return device::launch_error();
 }

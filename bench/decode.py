@@ -23,6 +23,8 @@ from common import commit, cpu_model
 
 PROMPT_TOKENS, NEW_TOKENS = 512, 128
 SCHEMES = {"W8A16": [], "W8A8": [], "W4A16": ["--group-size", 64], "W4A8": ["--group-size", 64]}
+# With an int8 head, as GGUF files have one of 6 or 8 bits; made in memory, for the embedding that it is stays bf16.
+INT8_HEAD = {"W8A16": "W8A16", "W4A16": "W4A16:64"}
 
 
 def run(command):
@@ -46,12 +48,18 @@ def weight_bytes(model):
 def read_bandwidth(arguments):
     row = json.loads(run([arguments.lowp, "bench", "--operation", "bf16", "--shape", "64x64", "--group-size", 32,
                           "--rows", 1, "--threads", arguments.threads, "--seconds", 0.1, "--json"]))
-    return row["read_gb_per_second"]
+    return row["limits"]["read_gb_per_second"]
 
 
-def run_lowp(arguments, prompt, model):
+def int8_head_saves(model):
+    """Bytes a token: one a weight, less the bf16 scale of a row."""
+    config = json.loads((model / "config.json").read_text())
+    return config["vocab_size"] * (config["hidden_size"] - 2)
+
+
+def run_lowp(arguments, prompt, model, options=()):
     row = json.loads(run([arguments.lowp, "generate", model, "--prompt-file", prompt, "--max-tokens", NEW_TOKENS,
-                          "--ignore-eos", "--threads", arguments.threads, "--json"]))
+                          "--ignore-eos", "--threads", arguments.threads, "--json", *options]))
     return row["prompt_tokens_per_second"], row["decode_tokens_per_second"]
 
 
@@ -114,10 +122,14 @@ def main():
             bandwidth.append(read_bandwidth(arguments))
             for name, model in models.items():
                 speeds[name].append(run_lowp(arguments, prompt, model))
+            for name, scheme in INT8_HEAD.items():
+                options = ["--quantize", scheme, "--tensor-scheme", "lm_head=W8A16"]
+                speeds[f"{name}, int8 lm_head"].append(run_lowp(arguments, prompt, models["bf16"], options))
             speeds["transformers bf16"].append(peer.run(ids, NEW_TOKENS))
             for name, gguf in ggufs.items():
                 speeds[f"llama.cpp {name}"].append(run_llama(arguments, gguf))
         size = {name: weight_bytes(model) for name, model in models.items()}
+        size |= {f"{name}, int8 lm_head": size[name] - int8_head_saves(models["bf16"]) for name in INT8_HEAD}
 
     rows = {name: {"prompt_tokens_per_second": max(prompt for prompt, _ in rounds),
                    "decode_tokens_per_second": max(decode for _, decode in rounds),

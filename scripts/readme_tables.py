@@ -199,7 +199,7 @@ def linear_tables():
     parts = []
     for path in sorted(RESULTS.glob("linear_*.json")):
         result = load(path.stem)
-        parts.append(f"## {path.stem.removeprefix('linear_')}")
+        parts.append(f"### {path.stem.removeprefix('linear_')}")
         parts += [linear_table(result, threads) for threads in sorted({row["threads"] for row in result["rows"]})]
         peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
         parts.append(f"`bench/linear.py`: {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")

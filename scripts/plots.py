@@ -61,7 +61,8 @@ def ratio_by_rows(shapes, points):
         panel.axhline(1.0, color="black", linewidth=1)
         panel.set(title=f"{shape[0]}x{shape[1]}", xlabel="rows of x (M)", ylabel="speed, torch's bf16 linear = 1", xscale="log")
         panel.set_ylim(bottom=0)
-        ticks = sorted({m for line in points[shape].values() for m in line})[::2]
+        ticks = sorted({m for line in points[shape].values() for m in line})
+        ticks = ticks if len(ticks) < 6 else ticks[::2]
         panel.set_xticks(ticks, ticks)
         panel.minorticks_off()
     handles = [plt.Line2D([], [], color=colors[name], marker=".", label=name) for name in names]

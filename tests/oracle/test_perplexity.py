@@ -148,7 +148,6 @@ SCHEMES = {
     "W4A16_ASYM:32": (lambda w: int4_asymmetric(w, 32), same),
     "W4A16_FLOAT_ZERO:32": (lambda w: int4_float_zero(w, 32), same),
     "W3A16_ASYM:32": (lambda w: intx(w, 3, 32, True), same),
-    "W6A16:64": (lambda w: intx(w, 6, 64, False), same),
     "W5A8:64": (lambda w: intx(w, 5, 64, False), lambda x: int8_rows(x, same)),
     "FP8_DYNAMIC": (fp8_rows, fp8_rows),
     "FP8_BLOCK": (fp8_blocks, fp8_groups),

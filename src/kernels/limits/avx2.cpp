@@ -3,24 +3,8 @@
 
 namespace lowp::kernels {
 
-void fp32_avx2(std::int64_t iterations) {
-  const __m256 zero = _mm256_setzero_ps();
-  repeat<kAvx2Sums>(iterations, zero, [zero](__m256& sum) {
-    asm volatile("vfmadd231ps %1, %1, %0" : "+v"(sum) : "v"(zero));
-  });
-}
+void fp32_avx2(std::int64_t iterations) { repeat_fp32<kAvx2Sums>(iterations, _mm256_setzero_ps()); }
 
-// Sums of pairs in int16, the most products an instruction has without VNNI.
-void int8_avx2(std::int64_t iterations) {
-  const __m256 zero = _mm256_setzero_ps();
-  repeat<kAvx2Sums>(iterations, zero, [zero](__m256& sum) {
-    __m256 products;
-    asm volatile(
-        "vpmaddubsw %2, %2, %1\n\t"
-        "vpaddw %1, %0, %0"
-        : "+v"(sum), "=&v"(products)
-        : "v"(zero));
-  });
-}
+void int8_avx2(std::int64_t iterations) { repeat_int8<kAvx2Sums>(iterations, _mm256_setzero_ps()); }
 
 }  // namespace lowp::kernels

@@ -23,5 +23,26 @@ void repeat(std::int64_t iterations, Vector zero, const Step& step) {
   for (int j = 0; j < kSums; ++j) asm volatile("" : "+v"(sums[j]));
 }
 
+// Loops that AVX2 and AVX-512 differ in by the width of Vector alone.
+template <int kSums, class Vector>
+void repeat_fp32(std::int64_t iterations, Vector zero) {
+  repeat<kSums>(iterations, zero, [zero](Vector& sum) {
+    asm volatile("vfmadd231ps %1, %1, %0" : "+v"(sum) : "v"(zero));
+  });
+}
+
+// Sums of pairs in int16, the most products an instruction has without VNNI.
+template <int kSums, class Vector>
+void repeat_int8(std::int64_t iterations, Vector zero) {
+  repeat<kSums>(iterations, zero, [zero](Vector& sum) {
+    Vector products;
+    asm volatile(
+        "vpmaddubsw %2, %2, %1\n\t"
+        "vpaddw %1, %0, %0"
+        : "+v"(sum), "=&v"(products)
+        : "v"(zero));
+  });
+}
+
 }  // namespace
 }  // namespace lowp::kernels

@@ -1,44 +1,17 @@
 // A file of one ISA level includes its Level of intx_rows_inl.h first, and multiply_by_minus.
 #pragma once
 
-#include "kernels/linear_common/elements_inl.h"
+#include "kernels/linear_common/group_parameters_inl.h"
 #include "kernels/linear_common/intx_rows_inl.h"
 #include "kernels/linear_wna16/linear_wna16.h"
 
 namespace lowp::kernels {
 namespace {
 
-template <class Get>
-void values_of_groups(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                      std::int64_t count, float* values, const Get& get) {
-  const auto& args = *static_cast<const LinearWnA16Args*>(from);
-  convert_groups(
-      args.x.cols / args.group_size, n, rows, group, count, values,
-      [&](std::int64_t at, std::int64_t length, float* to) { get(args, at, length, to); });
-}
-
-inline void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                         std::int64_t count, float* values) {
-  values_of_groups(
-      from, n, rows, group, count, values,
-      [](const LinearWnA16Args& args, std::int64_t at, std::int64_t length, float* to) {
-        parameters_to_fp32(args.scale, args.scale_dtype, at, length, to);
-      });
-}
-
-inline void group_zeros(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                        std::int64_t count, float* values) {
-  values_of_groups(
-      from, n, rows, group, count, values,
-      [](const LinearWnA16Args& args, std::int64_t at, std::int64_t length, float* to) {
-        parameters_to_fp32(args.zero, args.scale_dtype, at, length, to);
-      });
-}
-
 // -zero_point
 inline void group_points(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
                          std::int64_t count, float* values) {
-  values_of_groups(
+  values_of_groups<LinearWnA16Args>(
       from, n, rows, group, count, values,
       [](const LinearWnA16Args& args, std::int64_t at, std::int64_t length, float* to) {
         for (std::int64_t i = 0; i < length; ++i)
@@ -49,7 +22,7 @@ inline void group_points(const void* from, std::int64_t n, std::int64_t rows, st
 // -zero_point * scale
 inline void group_scaled_points(const void* from, std::int64_t n, std::int64_t rows,
                                 std::int64_t group, std::int64_t count, float* values) {
-  values_of_groups(
+  values_of_groups<LinearWnA16Args>(
       from, n, rows, group, count, values,
       [](const LinearWnA16Args& args, std::int64_t at, std::int64_t length, float* to) {
         parameters_to_fp32(args.scale, args.scale_dtype, at, length, to);
@@ -64,8 +37,8 @@ inline int offset_of(const LinearWnA16Args& args) {
 
 inline void set_groups(const LinearWnA16Args& args, LinearJob& job) {
   job.group = args.group_size;
-  job.group_scales = group_scales;
-  if (args.zero != nullptr) job.group_zeros = group_zeros;
+  job.group_scales = scales_of_groups<LinearWnA16Args>;
+  if (args.zero != nullptr) job.group_zeros = zeros_of_groups<LinearWnA16Args>;
 }
 
 // `rows` of x, from `first` on.

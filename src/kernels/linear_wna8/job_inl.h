@@ -1,42 +1,20 @@
 // A file of one ISA level includes its Level of intx_rows_inl.h first.
 #pragma once
 
-#include "kernels/linear_common/elements_inl.h"
+#include "kernels/linear_common/group_parameters_inl.h"
 #include "kernels/linear_common/intx_rows_inl.h"
 #include "kernels/linear_wna8/linear_wna8.h"
 
 namespace lowp::kernels {
 namespace {
 
-template <class Get>
-void values_of_groups(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                      std::int64_t count, float* values, const Get& get) {
-  const auto& args = *static_cast<const LinearWnA8Args*>(from);
-  convert_groups(
-      args.k / args.group_size, n, rows, group, count, values,
-      [&](std::int64_t at, std::int64_t length, float* to) { get(args, at, length, to); });
-}
-
-inline void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                         std::int64_t count, float* values) {
-  values_of_groups(from, n, rows, group, count, values,
-                   [](const LinearWnA8Args& args, std::int64_t at, std::int64_t length, float* to) {
-                     parameters_to_fp32(args.scale, args.scale_dtype, at, length, to);
-                   });
-}
-
 // -(offset + zero_point)
 template <bool kWithOffset>
 void group_offsets(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
                    std::int64_t count, float* values) {
-  values_of_groups(from, n, rows, group, count, values,
-                   [](const LinearWnA8Args& args, std::int64_t at, std::int64_t length, float* to) {
-                     const int offset = kWithOffset ? 1 << (args.bits - 1) : 0;
-                     for (std::int64_t i = 0; i < length; ++i) {
-                       const int point = args.zero_point == nullptr ? 0 : args.zero_point[at + i];
-                       to[i] = static_cast<float>(-offset - point);
-                     }
-                   });
+  offsets_of_groups<LinearWnA8Args>(
+      from, n, rows, group, count, values,
+      [](const LinearWnA8Args& args) { return kWithOffset ? 1 << (args.bits - 1) : 0; });
 }
 
 // Without the decoders and offsets.
@@ -47,7 +25,7 @@ inline LinearJob job_of(const LinearWnA8Args& args) {
   job.n = args.n;
   job.k = args.k;
   job.group = args.group_size;
-  job.group_scales = group_scales;
+  job.group_scales = scales_of_groups<LinearWnA8Args>;
   job.row_scale = args.x_scale;
   job.row_scale_stride = 1;
   job.bias = args.bias;

@@ -34,4 +34,23 @@ void Int8Activations::set_static(std::int64_t m, const Int8Recipe& recipe) const
   if (asymmetric_) std::fill_n(zero_point(), m, *recipe.zero_point);
 }
 
+const float* check_groups_of_int8(const LinearOperands& operands, bool asymmetric,
+                                  std::int64_t group_size, std::int64_t longest,
+                                  const std::optional<Tensor>& weight_row_sums) {
+  if (group_size > longest) {
+    fail(operands.operation, "weight_scale implies too long a group", std::to_string(group_size),
+         concat({"at most ", std::to_string(longest)}));
+  }
+  if (weight_row_sums) {
+    check_dense({operands.operation, "weight_row_sums", *weight_row_sums}, ScalarType::Float,
+                operands.experts, {operands.out.cols});
+    return data<float>(*weight_row_sums);
+  }
+  if (asymmetric) {
+    fail(operands.operation, "weight_row_sums are missing", "none",
+         "float32 of (N) with asymmetric activations");
+  }
+  return nullptr;
+}
+
 }  // namespace lowp::ops

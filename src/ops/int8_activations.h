@@ -47,6 +47,12 @@ inline bool check_asymmetric_activations(const char* operation, std::string_view
                             {{"symmetric", false}, {"asymmetric", true}});
 }
 
+// Row sums of a weight with groups, fp32 (N) of each expert, which asymmetric activations need;
+// nullptr without. Groups are at most `longest` columns, whose sum fits int32.
+const float* check_groups_of_int8(const LinearOperands& operands, bool asymmetric,
+                                  std::int64_t group_size, std::int64_t longest,
+                                  const std::optional<Tensor>& weight_row_sums);
+
 // Per token, scales in fp32: what the activations' dtype would round is kept. Where the codes go is
 // the caller's to say.
 inline kernels::QuantizeInt8Args int8_quantization(const kernels::Matrix& x, bool asymmetric) {

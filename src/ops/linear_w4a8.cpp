@@ -23,17 +23,8 @@ kernels::LinearW4A8Args check(const LinearOperands& operands, const Int8Activati
   const std::int64_t k = operands.x.cols;
   const Int4Weight checked = check_int4_weight(operands.operation, weight_scale, weight_zero_point,
                                                weight_zero, {n, k}, operands.experts);
-  if (checked.group_size > kMaxGroup) {
-    fail(operands.operation, "weight_scale implies too long a group",
-         std::to_string(checked.group_size), concat({"at most ", std::to_string(kMaxGroup)}));
-  }
-  if (weight_row_sums) {
-    check_dense({operands.operation, "weight_row_sums", *weight_row_sums}, ScalarType::Float,
-                operands.experts, {n});
-  } else if (activations.asymmetric()) {
-    fail(operands.operation, "weight_row_sums are missing", "none",
-         "float32 of (N) with asymmetric activations");
-  }
+  const float* row_sums = check_groups_of_int8(operands, activations.asymmetric(),
+                                               checked.group_size, kMaxGroup, weight_row_sums);
   return {
       .x = activations.codes(),
       .x_scale = activations.scale(),
@@ -47,7 +38,7 @@ kernels::LinearW4A8Args check(const LinearOperands& operands, const Int8Activati
       .zero = checked.zero,
       .scale_dtype = checked.scale_dtype,
       .group_size = checked.group_size,
-      .row_sums = weight_row_sums ? data<float>(*weight_row_sums) : nullptr,
+      .row_sums = row_sums,
       .bias = operands.bias,
       .out = operands.out,
       .parallel = torch_pool(),

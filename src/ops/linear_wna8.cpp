@@ -21,16 +21,8 @@ kernels::LinearWnA8Args check(const LinearOperands& operands, const Int8Activati
   const Int4Weight checked =
       check_int4_weight(kName, weight_scale, weight_zero_point, std::nullopt, {n, k});
   check_intx_group({kName, "weight_scale", weight_scale}, {n, k});
-  if (checked.group_size > kMaxGroup) {
-    fail(kName, "weight_scale implies too long a group", std::to_string(checked.group_size),
-         concat({"at most ", std::to_string(kMaxGroup)}));
-  }
-  if (weight_row_sums) {
-    check_dense({kName, "weight_row_sums", *weight_row_sums}, ScalarType::Float, {n});
-  } else if (activations.asymmetric()) {
-    fail(kName, "weight_row_sums are missing", "none",
-         "float32 of (N) with asymmetric activations");
-  }
+  const float* row_sums = check_groups_of_int8(operands, activations.asymmetric(),
+                                               checked.group_size, kMaxGroup, weight_row_sums);
   return {
       .x = activations.codes(),
       .x_scale = activations.scale(),
@@ -44,7 +36,7 @@ kernels::LinearWnA8Args check(const LinearOperands& operands, const Int8Activati
       .zero_point = checked.zero_point,
       .scale_dtype = checked.scale_dtype,
       .group_size = checked.group_size,
-      .row_sums = weight_row_sums ? data<float>(*weight_row_sums) : nullptr,
+      .row_sums = row_sums,
       .bias = operands.bias,
       .out = operands.out,
       .parallel = torch_pool(),

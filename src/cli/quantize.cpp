@@ -40,20 +40,6 @@ struct Options {
   bool quiet = false;
 };
 
-// The last '=' divides: an expression may hold one, a scheme's name does not.
-std::vector<TensorScheme> parse_tensor_schemes(const std::vector<std::string>& texts) {
-  std::vector<TensorScheme> rules;
-  for (const std::string& text : texts) {
-    const std::size_t equals = text.rfind('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw Error(
-          fmt::format("[quantize] --tensor-scheme, got '{}', expected EXPRESSION=SCHEME", text));
-    }
-    rules.push_back({text.substr(0, equals), text.substr(equals + 1)});
-  }
-  return rules;
-}
-
 ordered_json plan_json(const QuantizePlan& plan, const Options& options) {
   ordered_json layers = ordered_json::array();
   for (const ShardPlan& shard : plan.shards) {
@@ -122,7 +108,8 @@ void run_quantize(Options options) {
   std::signal(SIGXFSZ, SIG_IGN);
   const auto start = std::chrono::steady_clock::now();
   options.threads = kernels::ThreadPool(options.threads).threads();
-  options.recipe.tensor_schemes = parse_tensor_schemes(options.tensor_schemes);
+  for (const std::string& text : options.tensor_schemes)
+    options.recipe.tensor_schemes.push_back(parse_tensor_scheme(text));
   const checkpoint::ModelFiles files(options.model);
   const nlohmann::json model_config = read_model_config(options.model);
   const QuantizePlan plan = plan_quantization(files, options.recipe);

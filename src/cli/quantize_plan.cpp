@@ -25,8 +25,7 @@ class Rules {
         quantize_lm_head_(recipe.quantize_lm_head) {
     for (const std::string& text : recipe.ignore) ignore_.push_back({NamePattern(text)});
     for (const TensorScheme& rule : recipe.tensor_schemes) {
-      const bool marked = rule.pattern.starts_with("re:");
-      overrides_.push_back({NamePattern(marked ? rule.pattern : "re:" + rule.pattern)});
+      overrides_.push_back({pattern_of(rule)});
       override_schemes_.push_back(storable(scheme_from_text(rule.scheme)));
     }
   }

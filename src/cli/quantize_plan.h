@@ -12,14 +12,10 @@
 #include "checkpoint/compressed_tensors_config.h"
 #include "checkpoint/model_files.h"
 #include "checkpoint/safetensors_header.h"
+#include "cli/tensor_scheme.h"
 #include "schemes/scheme.h"
 
 namespace lowp::cli {
-
-struct TensorScheme {
-  std::string pattern;  // regular expression, or `re:` and one, for the module's name
-  std::string scheme;   // "W8A16", "W4A16:64"
-};
 
 struct QuantizeRecipe {
   std::string scheme;

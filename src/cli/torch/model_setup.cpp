@@ -11,6 +11,7 @@
 #include <charconv>
 #include <set>
 
+#include "cli/tensor_scheme.h"
 #include "lowp/error.h"
 #include "lowp/quantize.h"
 #include "schemes/linear_names.h"
@@ -53,14 +54,8 @@ class TensorSchemes {
  public:
   explicit TensorSchemes(const std::vector<std::string>& texts) {
     for (const std::string& text : texts) {
-      const std::size_t equals = text.rfind('=');  // an expression may hold one
-      if (equals == std::string::npos || equals == 0) {
-        throw Error(
-            fmt::format("[--tensor-scheme] bad rule, got '{}', expected EXPRESSION=SCHEME", text));
-      }
-      const std::string pattern = text.substr(0, equals);
-      rules_.push_back({NamePattern(pattern.starts_with("re:") ? pattern : "re:" + pattern),
-                        parse_scheme(text.substr(equals + 1))});
+      const TensorScheme rule = parse_tensor_scheme(text);
+      rules_.push_back({pattern_of(rule), parse_scheme(rule.scheme)});
     }
   }
   const Config* find(const std::string& name) {

@@ -170,7 +170,7 @@ TEST_P(LinearW4A8, ScalesAndShiftsEachGroup) {
 TEST_P(LinearW4A8, LargestSums) {
   for (const std::int64_t m : {1, 5}) {
     for (const std::uint8_t pair : {0x77, 0x88}) {
-      for (const std::int64_t group : {32, 1024, 131072}) {
+      for (const std::int64_t group : {32, 256, 1024, 131072}) {
         const std::int64_t k = std::max<std::int64_t>(group, 1024);
         Problem problem({m, 3, k}, {.bias = false}, {.group = group});
         std::fill(problem.x.begin(), problem.x.end(), static_cast<std::int8_t>(-128));

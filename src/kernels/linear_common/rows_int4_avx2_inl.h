@@ -1,82 +1,102 @@
-// One row of x times int4 codes in integers, as decoding one token does. Without VNNI or bf16 dot
-// products, codes made to fp32 numbers cost 15 operations for 32 of them (formats_avx2_inl.h), more
-// than memory lets wait. Here x becomes the numbers, once for all rows of the weight: each group of
-// it is 21 bits of fixed point in three 7-bit digits, and vpmaddubsw multiplies 32 of them by
-// nibbles as they are. 8 operations for 32 codes and 8 for a group; Zen 3 does four a cycle.
+// One row of x times int4 codes in integers, as decoding one token does. Codes made to fp32 numbers
+// cost 15 operations for 32 of them (formats_avx2_inl.h), more than memory lets wait. Here x
+// becomes bytes, once for all rows of the weight, and vpmaddubsw multiplies 32 of them by nibbles
+// as they are. int8 x is one digit. Floats are fixed point, each group with a unit of its own: bf16
+// of two digits, 15 bits and a sign, the others of three, 21 bits.
 //
-// Of bf16 x whatever is above 2^-13 of its group's largest is exact, and so is the sum over a
-// group. The rest is off by 2^-22 of the largest at most, which a sum of as many fp32 products is
-// too. For files of level avx2: internal linkage.
+// Of bf16 x whatever is above 2^-7 of its group's largest is exact, the rest off by 2^-15 of that
+// at most, a 64th of what rounding the result to bf16 costs. Others are off by 2^-21, which a sum
+// of as many fp32 products is too.
+//
+// Zen 3 does four vector operations a cycle, two of them products. A vector of codes costs 4 to
+// decode and 4 a digit, a group 4 and one more a digit: 64 codes, a group, 10 to 17 operations with
+// 32 bytes of the weight, 2.5 to 4 cycles. For files of level avx2: internal linkage.
 #pragma once
 
 #include <algorithm>
 
-#include "kernels/linear_common/rows_avx2_inl.h"
+#include "kernels/linear_common/avx2_vector_inl.h"
+#include "kernels/linear_common/finish_inl.h"
+#include "kernels/linear_common/job.h"
 
 namespace lowp::kernels {
 namespace {
 
-constexpr int kDigits = 3;
-constexpr int kDigitBits = 7;
 constexpr std::int64_t kInt4Step = 64;  // codes in a vector of them
+constexpr std::int64_t kInt4MaxColumns = 16384;
+constexpr std::int64_t kInt4Rows = 4;        // of the weight, whose sums are added up together
+constexpr std::int64_t kInt4RowBlock = 64;   // rows of the weight whose results leave together
+constexpr std::int64_t kInt4MaxGroup = 256;  // its sums fit int16: 8 products of 2 * 15 * 128
+constexpr std::int64_t kInt4MaxGroups = kInt4MaxColumns / 32;
+constexpr std::int64_t kInt4FetchAhead = 2048;  // bytes
+constexpr std::int64_t kUnitRows = 8;           // whose numbers of groups are whole vectors
+
+// A number is a sum of digit * 2^(d * kBits). All but the last digit are balanced, that has a sign.
+template <int kDigits>
+struct DigitFormat {
+  static constexpr int kBits = kDigits == 2 ? 8 : 7;
+  static constexpr int kHalf = 1 << (kBits - 1);
+  static constexpr int kNumberBits = (kDigits - 1) * kBits + 7;
+  static constexpr std::int32_t kBias = kDigits == 3 ? kHalf + (kHalf << kBits) : kHalf;
+};
 
 // One step: digits of even columns, which low nibbles meet, and of odd ones.
+template <int kDigits>
 struct DigitStep {
   alignas(32) std::int8_t even[kDigits][32];
   alignas(32) std::int8_t odd[kDigits][32];
 };
 
-// The row of x, made once for all threads: about 120 KiB of stack, of which K says how much is
+// The row of x, made once for all threads: at most 85 KiB of stack, of which K says how much is
 // used.
+template <int kDigits>
 struct DigitRow {
-  alignas(32) std::int32_t x[kMaxChunk];  // fp32
-  DigitStep digits[kMaxChunk / kInt4Step];
-  Ints offsets[kMaxChunk / kInt4Step];  // lanes of a group's, or two groups', sum times -8
-  alignas(32) float units[kWeightRows * kMaxGroups];  // x = unit * integer; the same for four rows
-  alignas(32) float x_sums[kMaxGroups];
+  DigitStep<kDigits> steps[kInt4MaxColumns / kInt4Step];
+  Ints offsets[kInt4MaxColumns / kInt4Step];  // lanes of a group's, or two groups', sum times -8
+  alignas(32) float units[kUnitRows * kInt4MaxGroups];  // x = unit * integer; again for each row
+  alignas(32) float x_sums[kInt4MaxGroups];
 };
 
 // Of a thread
 struct Int4Scratch {
-  alignas(32) float scales[kWeightRows * kMaxGroups];  // (4, groups)
-  alignas(32) float zeros[kWeightRows * kMaxGroups];
-  alignas(32) std::int32_t sums[kRowBlock];  // fp32
+  static constexpr std::int64_t kValues = kUnitRows * kInt4MaxGroups;
+  alignas(32) float scales[kValues + 16];  // (rows, groups)
+  alignas(32) float zeros[kValues + 16];
+  alignas(32) std::int32_t sums[kInt4RowBlock];  // fp32
 };
 
-// 32 columns' numbers, at most 127, as bytes: those of even columns, then those of odd.
-inline Ints even_and_odd_bytes(const Ints* eights) {
-  const Ints words = _mm256_packs_epi16(_mm256_packs_epi32(eights[0], eights[1]),
-                                        _mm256_packs_epi32(eights[2], eights[3]));
-  const Ints in_order =
-      _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+// 32 columns' bytes in half `half` of a step.
+inline void store_columns(Ints bytes, int half, std::int8_t* even, std::int8_t* odd) {
   const Ints order = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
-  return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(in_order, order), 0b11011000);
+  const Ints split = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(bytes, order), 0b11011000);
+  _mm_store_si128(reinterpret_cast<__m128i*>(even + 16 * half), _mm256_castsi256_si128(split));
+  _mm_store_si128(reinterpret_cast<__m128i*>(odd + 16 * half), _mm256_extracti128_si256(split, 1));
 }
 
-// 32 columns of x times `factor`, in half `half` of a step; their integers' sum, lane by lane.
-inline Ints store_digits(const float* x, Floats factor, int half, DigitStep& step) {
-  constexpr std::int32_t kLargest = (1 << (kDigits * kDigitBits)) - 1;
-  constexpr std::int32_t kDigit = (1 << kDigitBits) - 1;
+// 32 columns of x times `factor`; their integers' sum, lane by lane.
+template <int kDigits>
+Ints store_digits(const float* x, Floats factor, int half, DigitStep<kDigits>& step) {
+  using Format = DigitFormat<kDigits>;
   Ints digits[kDigits][4];
   Ints sum = _mm256_setzero_si256();
   for (int i = 0; i < 4; ++i) {
-    Ints number = _mm256_cvtps_epi32(multiply(load_floats(x + i * kLanes), factor));
-    // fp32 may round up to one more bit
-    number = _mm256_max_epi32(_mm256_min_epi32(number, broadcast(kLargest)), broadcast(-kLargest));
+    const Ints number = _mm256_cvtps_epi32(multiply(load_floats(x + i * kLanes), factor));
     sum = add(sum, number);
-    Ints magnitude = _mm256_abs_epi32(number);
-    for (auto& digit : digits) {
-      digit[i] = _mm256_sign_epi32(_mm256_and_si256(magnitude, broadcast(kDigit)), number);
-      magnitude = _mm256_srli_epi32(magnitude, kDigitBits);
+    Ints rest = add(number, broadcast(Format::kBias));
+    for (int d = 0; d < kDigits - 1; ++d) {
+      const Ints low = _mm256_and_si256(rest, broadcast((1 << Format::kBits) - 1));
+      digits[d][i] = subtract(low, broadcast(Format::kHalf));
+      rest = _mm256_srai_epi32(rest, Format::kBits);
     }
+    digits[kDigits - 1][i] = rest;
   }
   for (int d = 0; d < kDigits; ++d) {
-    const Ints bytes = even_and_odd_bytes(digits[d]);
-    _mm_store_si128(reinterpret_cast<__m128i*>(step.even[d] + 16 * half),
-                    _mm256_castsi256_si128(bytes));
-    _mm_store_si128(reinterpret_cast<__m128i*>(step.odd[d] + 16 * half),
-                    _mm256_extracti128_si256(bytes, 1));
+    const Ints words = _mm256_packs_epi16(_mm256_packs_epi32(digits[d][0], digits[d][1]),
+                                          _mm256_packs_epi32(digits[d][2], digits[d][3]));
+    const Ints in_order =
+        _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    store_columns(in_order, half, step.even[d], step.odd[d]);
   }
   return sum;
 }
@@ -115,188 +135,254 @@ inline Ints halves_of(Ints first, Ints second) {
              _mm256_permute2x128_si256(first, second, 0x31));
 }
 
-// Codes are taken as 0 to 15, 8 more than they are: sums * -8 takes that off again.
-inline void store_offsets(const LinearJob& job, std::int64_t group, Ints sum, Ints before,
-                          DigitRow& to) {
-  if (job.group >= kInt4Step) {
-    to.offsets[group] = _mm256_slli_epi32(subtract(_mm256_setzero_si256(), sum), 3);
-  } else if (group % 2 != 0) {
-    to.offsets[group / 2] =
-        _mm256_slli_epi32(subtract(_mm256_setzero_si256(), halves_of(before, sum)), 3);
+// What the sums of groups are for: `sum` times -8 takes off again that codes are taken as 0 to 15,
+// 8 more than they are. Groups of half a step are two in a vector.
+template <int kDigits>
+class GroupSums {
+ public:
+  GroupSums(const LinearJob& job, DigitRow<kDigits>& to)
+      : halves_(job.group < kInt4Step), groups_(job.k / job.group), to_(to) {}
+
+  void add_group(std::int64_t group, Ints sum, float unit) {
+    if (!halves_) {
+      to_.offsets[group] = times_minus_8(sum);
+    } else if (group % 2 != 0) {
+      to_.offsets[group / 2] = times_minus_8(halves_of(before_, sum));
+    }
+    before_ = sum;
+    to_.x_sums[group] = unit * sum_of_lanes(to_floats(sum));
+    for (std::int64_t row = 0; row < kUnitRows && kDigits > 1; ++row) {
+      to_.units[row * groups_ + group] = unit;
+    }
   }
-}
+
+ private:
+  static Ints times_minus_8(Ints sum) {
+    return _mm256_slli_epi32(subtract(_mm256_setzero_si256(), sum), 3);
+  }
+
+  bool halves_;
+  std::int64_t groups_;
+  DigitRow<kDigits>& to_;
+  Ints before_ = _mm256_setzero_si256();
+};
 
 // All of a DigitRow; false where a group is not finite or of numbers so large or small that its
 // unit or a factor is not a normal number.
-inline bool prepare_digits(const LinearJob& job, DigitRow& to) {
-  job.decode_x(job.args, 0, 0, job.k, to.x);
-  const auto* x = reinterpret_cast<const float*>(to.x);
-  const std::int64_t groups = job.k / job.group;
-  Ints before = _mm256_setzero_si256();
-  for (std::int64_t group = 0; group < groups; ++group) {
+template <int kDigits>
+bool prepare_digits(const LinearJob& job, DigitRow<kDigits>& to) {
+  using Format = DigitFormat<kDigits>;
+  constexpr float kRoom = 1.004F;  // 2^kNumberBits over the largest sum of digits
+  GroupSums<kDigits> sums(job, to);
+  alignas(32) float x[kInt4MaxGroup];
+  for (std::int64_t group = 0; group < job.k / job.group; ++group) {
     const std::int64_t first = group * job.group;
-    const float largest = largest_magnitude(x + first, job.group);
+    job.decode_x(job.args, 0, first, first + job.group, reinterpret_cast<std::int32_t*>(x));
+    const float largest = largest_magnitude(x, job.group);
     if (largest != 0 && !(largest > 0x1p-100F && largest < 0x1p100F)) return false;
-    const int exponent = largest == 0 ? 0 : kDigits * kDigitBits - 1 - exponent_of(largest);
+    const int exponent = largest == 0 ? 0 : Format::kNumberBits - 1 - exponent_of(largest * kRoom);
     Ints sum = _mm256_setzero_si256();
-    for (std::int64_t at = first; at < first + job.group; at += kInt4Step / 2) {
-      sum = add(sum, store_digits(x + at, broadcast(power_of_two(exponent)),
-                                  at / (kInt4Step / 2) % 2, to.digits[at / kInt4Step]));
+    for (std::int64_t i = 0; i < job.group; i += kInt4Step / 2) {
+      const std::int64_t at = first + i;
+      const int half = static_cast<int>(at / (kInt4Step / 2) % 2);
+      const Floats factor = broadcast(power_of_two(exponent));
+      sum = add(sum, store_digits(x + i, factor, half, to.steps[at / kInt4Step]));
     }
-    store_offsets(job, group, sum, before, to);
-    before = sum;
-    const float unit = power_of_two(-exponent);
-    to.x_sums[group] = unit * sum_of_lanes(to_floats(sum));
-    for (std::int64_t row = 0; row < kWeightRows; ++row) to.units[row * groups + group] = unit;
+    sums.add_group(group, sum, power_of_two(-exponent));
   }
   return true;
 }
 
-// scales * units, and zeros
-inline void hold_int4_groups(const LinearJob& job, const DigitRow& x, std::int64_t n,
-                             std::int64_t rows, Int4Scratch& scratch) {
+// int8 x is its digit.
+inline void prepare_digits(const LinearJob& job, const std::int8_t* x, DigitRow<1>& to) {
+  GroupSums<1> sums(job, to);
+  for (std::int64_t group = 0; group < job.k / job.group; ++group) {
+    Ints sum = _mm256_setzero_si256();
+    for (std::int64_t at = group * job.group; at < (group + 1) * job.group; at += kInt4Step / 2) {
+      const Ints bytes = load_ints(x + at);
+      DigitStep<1>& step = to.steps[at / kInt4Step];
+      store_columns(bytes, static_cast<int>(at / (kInt4Step / 2) % 2), step.even[0], step.odd[0]);
+      const Ints pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+      sum = add(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    sums.add_group(group, sum, 1.0F);
+  }
+}
+
+// GCC orders the additions of a span anew and holds all its products until then: more than there
+// are registers.
+[[gnu::always_inline]] inline Ints in_register(Ints sum) {
+  asm("" : "+x"(sum));
+  return sum;
+}
+
+// A row of the weight times x. A span is a group of kSteps steps, or with kHalves a step of two
+// groups, whose sums are the halves of a vector.
+template <int kDigits, int kSteps, bool kHalves>
+struct Int4RowProduct {
+  const DigitRow<kDigits>& x;
+  std::int64_t spans;
+
+  [[gnu::always_inline]] static Floats scale_of(const float* scales, std::int64_t span) {
+    if constexpr (!kHalves) return broadcast(scales[span]);
+    const auto both =
+        _mm256_castpd_ps(_mm256_broadcast_sd(reinterpret_cast<const double*>(scales + 2 * span)));
+    return _mm256_permutevar_ps(both, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+  }
+
+  // The span's sum in units of x.
+  [[gnu::always_inline]] Floats sum_of_span(const std::uint8_t* codes, std::int64_t span) const {
+    using Format = DigitFormat<kDigits>;
+    const Ints nibble = _mm256_set1_epi8(0x0F);
+    Ints sums[kDigits];
+#pragma GCC unroll 4
+    for (int i = 0; i < kSteps; ++i) {
+      const DigitStep<kDigits>& step = x.steps[span * kSteps + i];
+      const Ints bytes = _mm256_xor_si256(load_ints(codes + (span * kSteps + i) * (kInt4Step / 2)),
+                                          _mm256_set1_epi8(static_cast<char>(0x88)));
+      const Ints low = _mm256_and_si256(bytes, nibble);
+      const Ints high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
+#pragma GCC unroll 3
+      for (int d = 0; d < kDigits; ++d) {
+        const Ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, load_ints(step.even[d])),
+                                            _mm256_maddubs_epi16(high, load_ints(step.odd[d])));
+        sums[d] = in_register(i == 0 ? pairs : _mm256_add_epi16(sums[d], pairs));
+      }
+    }
+    // A lane is a sum of at most 32 products below 15 * 2^21.
+    Ints sum = x.offsets[span];
+#pragma GCC unroll 3
+    for (int d = 0; d < kDigits; ++d) {
+      const auto weight = static_cast<short>(1 << (d * Format::kBits));
+      sum = add(sum, _mm256_madd_epi16(sums[d], _mm256_set1_epi16(weight)));
+    }
+    return to_floats(sum);
+  }
+
+  // Two spans at a time, so that additions do not wait for each other.
+  [[gnu::always_inline]] Floats run(const std::uint8_t* codes, const float* scales) const {
+    Floats totals[2] = {};
+    std::int64_t span = 0;
+    for (; span + 2 <= spans; span += 2) {
+      const auto* next =
+          reinterpret_cast<const char*>(codes + span * kSteps * (kInt4Step / 2) + kInt4FetchAhead);
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps; ++i) _mm_prefetch(next + 64 * i, _MM_HINT_T0);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        totals[i] =
+            multiply_add(sum_of_span(codes, span + i), scale_of(scales, span + i), totals[i]);
+      }
+    }
+    if (span < spans) {
+      totals[0] = multiply_add(sum_of_span(codes, span), scale_of(scales, span), totals[0]);
+    }
+    return add(totals[0], totals[1]);
+  }
+};
+
+// Lane i of the result: the whole of vector i.
+inline __m128 whole_of_each(const Floats (&v)[kInt4Rows]) {
+  const Floats abcd = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+  return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
+}
+
+// Scales of `rows` rows of the weight times the units, and zeros.
+template <int kDigits>
+void hold_int4_groups(const LinearJob& job, const DigitRow<kDigits>& x, std::int64_t n,
+                      std::int64_t rows, Int4Scratch& scratch) {
   const std::int64_t groups = job.k / job.group;
   job.group_scales(job.args, n, rows, 0, groups, scratch.scales);
-  for (std::int64_t i = 0; i < rows * groups; i += kLanes) {
-    store_floats(scratch.scales + i,
-                 multiply(load_floats(scratch.scales + i), load_floats(x.units + i)));
+  if constexpr (kDigits > 1) {
+    for (std::int64_t row = 0; row < rows; row += kUnitRows) {
+      float* scales = scratch.scales + row * groups;
+      for (std::int64_t i = 0; i < smaller(kUnitRows, rows - row) * groups; i += kLanes) {
+        store_floats(scales + i, multiply(load_floats(scales + i), load_floats(x.units + i)));
+      }
+    }
   }
   if (job.group_zeros != nullptr) {
     job.group_zeros(job.args, n, rows, 0, groups, scratch.zeros);
   }
 }
 
-// Sums of a row's groups, or of two groups of half a step: the halves of a vector are one each.
-template <int kRows, bool kHalves>
-struct Int4Product {
-  const std::uint8_t* codes;  // rows row_bytes apart
-  std::int64_t row_bytes;
-  std::int64_t groups;
-  std::int64_t group_steps;
-  const DigitRow& x;
-  const float* scales;  // rows `groups` apart
-
-  // 16-bit sums: 8 additions of two products of at most 15 and 127.
-  [[gnu::always_inline]] void add_step(std::int64_t step, Ints (&sums)[kRows][kDigits]) const {
-    const DigitStep& digits = x.digits[step];
-    const Ints nibble = _mm256_set1_epi8(0x0F);
-    Ints low[kRows];
-    Ints high[kRows];
-#pragma GCC unroll 2
-    for (int row = 0; row < kRows; ++row) {
-      const std::uint8_t* at = codes + row * row_bytes + step * (kInt4Step / 2);
-      const Ints bytes = _mm256_xor_si256(load_ints(at), _mm256_set1_epi8(static_cast<char>(0x88)));
-      low[row] = _mm256_and_si256(bytes, nibble);
-      high[row] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
-      _mm_prefetch(reinterpret_cast<const char*>(at) + kRows * row_bytes, _MM_HINT_T0);
-    }
-#pragma GCC unroll 3
-    for (int d = 0; d < kDigits; ++d) {
-      const Ints even = load_ints(digits.even[d]);
-      const Ints odd = load_ints(digits.odd[d]);
-#pragma GCC unroll 2
-      for (int row = 0; row < kRows; ++row) {
-        sums[row][d] = _mm256_add_epi16(sums[row][d], _mm256_maddubs_epi16(low[row], even));
-        sums[row][d] = _mm256_add_epi16(sums[row][d], _mm256_maddubs_epi16(high[row], odd));
-      }
-    }
-  }
-
-  [[gnu::always_inline]] Floats scale_of(int row, std::int64_t group) const {
-    const float* at = scales + row * groups + group;
-    if constexpr (!kHalves) return broadcast(*at);
-    const auto both = _mm256_castpd_ps(_mm256_broadcast_sd(reinterpret_cast<const double*>(at)));
-    return _mm256_permutevar_ps(both, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
-  }
-
-  // All of a row's groups, scaled. A lane's integer is a sum of at most 32 products below 15 *
-  // 2^21.
-  [[gnu::always_inline]] void run(Floats (&result)[kRows]) const {
-    std::int64_t step = 0;
-    for (std::int64_t group = 0; group < groups; group += kHalves ? 2 : 1) {
-      Ints sums[kRows][kDigits] = {};
-      for (const std::int64_t end = step + group_steps; step < end; ++step) add_step(step, sums);
-#pragma GCC unroll 2
-      for (int row = 0; row < kRows; ++row) {
-        const Ints part0 = _mm256_madd_epi16(sums[row][0], _mm256_set1_epi16(1));
-        const Ints part1 = _mm256_madd_epi16(sums[row][1], _mm256_set1_epi16(1 << kDigitBits));
-        const Ints part2 =
-            _mm256_madd_epi16(sums[row][2], _mm256_set1_epi16(1 << (2 * kDigitBits)));
-        const Ints sum = add(add(part0, part1), add(part2, x.offsets[group / (kHalves ? 2 : 1)]));
-        result[row] = multiply_add(to_floats(sum), scale_of(row, group), result[row]);
-      }
-    }
-  }
-};
-
-template <int kRows>
-void multiply_int4_rows(const LinearJob& job, const std::uint8_t* codes, std::int64_t row,
-                        const DigitRow& x, const float* scales, Floats (&result)[kRows]) {
+// sums[i], i < count <= 4: of row n + i of the weight, whose scales and zeros these are.
+template <class Product>
+void multiply_four_int4_rows(const LinearJob& job, const Product& product,
+                             const std::uint8_t* codes, std::int64_t count, const float* scales,
+                             const float* zeros, std::int32_t* sums) {
   const std::int64_t groups = job.k / job.group;
-  const std::int64_t row_bytes = job.k / 2;
-  const std::uint8_t* first = codes + row * row_bytes;
-  scales += row * groups;
-  if (job.group == kInt4Step / 2) {
-    Int4Product<kRows, true>{first, row_bytes, groups, 1, x, scales}.run(result);
-  } else {
-    Int4Product<kRows, false>{first, row_bytes, groups, job.group / kInt4Step, x, scales}.run(
-        result);
+  Floats all[kInt4Rows] = {};
+  for (std::int64_t row = 0; row < count; ++row) {
+    all[row] = product.run(codes + row * (job.k / 2), scales + row * groups);
   }
-}
-
-// sums[i], i < count <= 4: of row n + i of the weight.
-inline void multiply_four_int4_rows(const LinearJob& job, const DigitRow& x,
-                                    const std::uint8_t* codes, std::int64_t n, std::int64_t count,
-                                    Int4Scratch& scratch, std::int32_t* sums) {
-  const std::int64_t groups = job.k / job.group;
-  hold_int4_groups(job, x, n, count, scratch);
-  Floats all[kWeightRows] = {};
-  std::int64_t row = 0;
-  for (; row + 2 <= count; row += 2) {
-    Floats two[2] = {};
-    multiply_int4_rows(job, codes + n * (job.k / 2), row, x, scratch.scales, two);
-    all[row] = two[0];
-    all[row + 1] = two[1];
-  }
-  if (row < count) {
-    Floats one[1] = {};
-    multiply_int4_rows(job, codes + n * (job.k / 2), row, x, scratch.scales, one);
-    all[row] = one[0];
-  }
-  for (row = 0; row < count && job.group_zeros != nullptr; ++row) {
+  for (std::int64_t row = 0; row < count && job.group_zeros != nullptr; ++row) {
     for (std::int64_t i = 0; i < groups; i += kLanes) {
       const Lanes lanes = first_lanes(groups - i);
-      all[row] = multiply_add(load_floats(scratch.zeros + row * groups + i, lanes),
-                              load_floats(x.x_sums + i, lanes), all[row]);
+      all[row] = multiply_add(load_floats(zeros + row * groups + i, lanes),
+                              load_floats(product.x.x_sums + i, lanes), all[row]);
     }
   }
-  _mm_store_ps(reinterpret_cast<float*>(sums), sum_of_each(all));
+  _mm_store_ps(reinterpret_cast<float*>(sums), whole_of_each(all));
 }
 
 inline bool fits_int4_row(const LinearJob& job) {
   const bool group = job.group == 32 || job.group == 64 || job.group == 128 || job.group == 256;
-  return job.m == 1 && group && job.k > 0 && job.k % kInt4Step == 0 && job.k <= kMaxChunk;
+  return job.m == 1 && group && job.k > 0 && job.k % kInt4Step == 0 && job.k <= kInt4MaxColumns;
 }
 
-// False where x does not fit the fixed point: nothing is written then.
-inline bool multiply_int4_row(const LinearJob& job, const std::uint8_t* codes) {
+template <class Product>
+void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const Product& product) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
-  DigitRow x;
-  if (!prepare_digits(job, x)) return false;
+  const std::int64_t row_bytes = job.k / 2;
+  const std::int64_t groups = job.k / job.group;
+  // Whose scales are held at once
+  const std::int64_t held_rows =
+      smaller(Int4Scratch::kValues / groups / kUnitRows * kUnitRows, kInt4RowBlock);
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     Int4Scratch scratch;
-    const std::int64_t last = smaller(end * kWeightRows, job.n);
-    for (std::int64_t n = begin * kWeightRows; n < last; n += kRowBlock) {
-      const std::int64_t count = smaller(kRowBlock, last - n);
-      for (std::int64_t at = 0; at < count; at += kWeightRows) {
-        multiply_four_int4_rows(job, x, codes, n + at, smaller(kWeightRows, count - at), scratch,
-                                scratch.sums + at);
+    const std::int64_t last = smaller(end * kInt4Rows, job.n);
+    for (std::int64_t n = begin * kInt4Rows; n < last; n += kInt4RowBlock) {
+      const std::int64_t count = smaller(kInt4RowBlock, last - n);
+      for (std::int64_t at = 0; at < count; at += kInt4Rows) {
+        const std::int64_t held = at % held_rows;
+        if (held == 0) {
+          hold_int4_groups(job, product.x, n + at, smaller(held_rows, count - at), scratch);
+        }
+        multiply_four_int4_rows(job, product, codes + (n + at) * row_bytes,
+                                smaller(kInt4Rows, count - at), scratch.scales + held * groups,
+                                scratch.zeros + held * groups, scratch.sums + at);
       }
       finish_row<false>(job, 0, n, count, scratch.sums);
     }
   };
-  parallel_for(job.parallel, ceil_div(job.n, kWeightRows),
-               ceil_div(kWorthAThread, job.k / 2 * kWeightRows), body);
+  parallel_for(job.parallel, ceil_div(job.n, kInt4Rows),
+               ceil_div(kWorthAThread, row_bytes * kInt4Rows), body);
+}
+
+// job.m is 1, and job fits_int4_row.
+template <int kDigits>
+void multiply_int4_row(const LinearJob& job, const std::uint8_t* codes,
+                       const DigitRow<kDigits>& x) {
+  const std::int64_t steps = job.k / kInt4Step;
+  switch (job.group) {
+    case 32:
+      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 1, true>{x, steps});
+    case 64:
+      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 1, false>{x, steps});
+    case 128:
+      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 2, false>{x, steps / 2});
+    default:
+      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 4, false>{x, steps / 4});
+  }
+}
+
+// False where x does not fit the fixed point: nothing is written then.
+template <int kDigits>
+bool multiply_int4_row(const LinearJob& job, const std::uint8_t* codes) {
+  DigitRow<kDigits> x;
+  if (!prepare_digits(job, x)) return false;
+  multiply_int4_row(job, codes, x);
   return true;
 }
 

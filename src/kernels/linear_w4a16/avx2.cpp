@@ -13,7 +13,11 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
     int4_to_steps(args.weight + (row * args.x.cols + k_begin) / 2, k_end - k_begin, steps);
   };
   set_groups(args, job);
-  if (fits_int4_row(job) && multiply_int4_row(job, args.weight)) return;
+  if (fits_int4_row(job)) {
+    const bool done = args.x.dtype == DType::kBF16 ? multiply_int4_row<2>(job, args.weight)
+                                                   : multiply_int4_row<3>(job, args.weight);
+    if (done) return;
+  }
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }
 

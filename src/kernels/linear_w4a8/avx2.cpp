@@ -2,6 +2,7 @@
 // over; that is twice as many products an instruction as linear_w8a8 has.
 #include "kernels/linear_common/avx2_tile_inl.h"
 #include "kernels/linear_common/panels_inl.h"
+#include "kernels/linear_common/rows_int4_avx2_inl.h"
 #include "kernels/linear_w4a8/implementations.h"
 #include "kernels/linear_w4a8/rows_inl.h"
 
@@ -86,7 +87,11 @@ void linear_w4a8_avx2(const LinearW4A8Args& args) {
   LinearJob job = job_of(args);
   job.decode_weight = decode_weight;
   job.decode_x = decode_x;
-  if (fits_few_rows(args)) {
+  if (fits_int4_row(job) && args.zero_point == nullptr) {
+    DigitRow<1> x;
+    prepare_digits(job, args.x, x);
+    multiply_int4_row(job, args.weight, x);
+  } else if (fits_few_rows(args)) {
     multiply_few_rows<Avx2Rows>(args, job);
   } else {
     multiply_panels<NibblePairs>(job);

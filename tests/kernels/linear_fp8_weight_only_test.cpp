@@ -68,6 +68,8 @@ TEST_P(LinearFp8WeightOnly, NonFiniteXStaysInItsRow) { test_non_finite_x(GetPara
 
 TEST_P(LinearFp8WeightOnly, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
 
+TEST_P(LinearFp8WeightOnly, AnyRangeOfXGivesTheProduct) { test_any_range_of_x(GetParam(), make); }
+
 TEST_P(LinearFp8WeightOnly, OneScaleForAll) { test_products(GetParam(), kShapes, make_per_tensor); }
 
 // Edge blocks are cut: N and K need not be multiples of 128.

@@ -316,6 +316,23 @@ void test_non_finite_x(const Implementation<Args>& implementation, const MakePro
   EXPECT_GT(ran, 0);
 }
 
+// One row of x may be taken as fixed point or with another exponent: what is too large, too small
+// or zero still gives the product.
+template <class Args, class MakeProblem>
+void test_any_range_of_x(const Implementation<Args>& implementation, const MakeProblem& make) {
+  constexpr std::int64_t kColumns = 160;
+  for (const float factor : {0.0F, 0x1p-105F, 0x1p-60F, 0x1p25F, 0x1p60F, 0x1p105F}) {
+    auto problem = make(Shape{1, 21, kColumns}, Options{.bias = false});
+    for (std::int64_t k = 0; k < kColumns; ++k) {
+      // Groups of zeros, and some whose numbers differ by 2^40.
+      const float part = k < 64 ? 0.0F : (k < 128 && k % 3 == 0 ? 0x1p-40F : 1.0F);
+      problem.operands.x.set(0, k, problem.operands.x.get(0, k) * part * factor);
+    }
+    if (!run_problem(implementation, problem)) continue;  // some levels take bf16 alone
+    expect_product(problem);
+  }
+}
+
 template <class Args, class MakeProblem>
 void test_no_rows(const Implementation<Args>& implementation, const MakeProblem& make) {
   auto problem = make(Shape{0, 16, 128}, Options{.x = DType::kBF16});

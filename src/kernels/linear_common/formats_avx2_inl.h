@@ -51,29 +51,33 @@ struct Int8Codes : Fp32Sums {
   }
 };
 
-// As e4m3_to_fp32, on words first: those of even and of odd bytes.
+// As e4m3_to_fp32, on words first: those of even and of odd bytes. Exponent and mantissa are moved
+// to where fp32 has them, and x is multiplied by what the biases differ by. 15 operations for 32
+// codes, of which 4 are multiply-adds (pipes 0 and 1 of Zen 3) and 5 shifts (1 and 2): 4 cycles or
+// 8 bytes a cycle, where memory gives 5.
 struct E4m3Codes : Fp32Sums {
   static constexpr std::int64_t kBytes = 32;
+  static constexpr int kPower = 120;
   static constexpr int place(int i) { return (i % 2 * 2 + i % 4 / 2) * 8 + i / 4; }
+
+  // NaN codes, 0x7F and 0xFF: twice either is 0xFE, which no other code gives or exceeds.
+  struct Watch {
+    Ints largest = _mm256_setzero_si256();
+    [[gnu::always_inline]] void see(const std::uint8_t* codes) {
+      const Ints bytes = load_ints(codes);
+      largest = _mm256_max_epu8(largest, _mm256_add_epi8(bytes, bytes));
+    }
+    bool spoilt() const {
+      const Ints nan = _mm256_cmpeq_epi8(largest, _mm256_set1_epi8(static_cast<char>(0xFE)));
+      return _mm256_testz_si256(nan, nan) == 0;
+    }
+  };
 
   void decode(const std::uint8_t* codes, Ints* parts) const {
     const Ints bytes = load_ints(codes);
     const Ints mask = _mm256_set1_epi16(static_cast<short>(0x87F0));
-    Ints even = _mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 4), mask);
-    Ints odd = _mm256_and_si256(_mm256_srai_epi16(bytes, 4), mask);
-    const Ints ones = _mm256_set1_epi8(-1);
-    const Ints nan =
-        _mm256_cmpeq_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(static_cast<char>(0x80))), ones);
-    if (_mm256_testz_si256(nan, nan) == 0) [[unlikely]] {
-      even = _mm256_or_si256(even, _mm256_srli_epi16(_mm256_slli_epi16(nan, 8), 1));
-      odd = _mm256_or_si256(odd,
-                            _mm256_srli_epi16(_mm256_and_si256(nan, _mm256_set1_epi16(-256)), 1));
-    }
-    split(even, parts);
-    split(odd, parts + 2);
-    for (int i = 0; i < kParts; ++i) {
-      parts[i] = _mm256_castps_si256(multiply(_mm256_castsi256_ps(parts[i]), broadcast(0x1p120F)));
-    }
+    split(_mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 4), mask), parts);
+    split(_mm256_and_si256(_mm256_srai_epi16(bytes, 4), mask), parts + 2);
   }
 };
 

@@ -10,10 +10,16 @@
 //   kHalves            whether the first half of the parts is the first half of the codes
 //   decode(codes, parts)
 //   multiply_add(sum, part, x)
+// and may have
+//   kPower             decode gives numbers 2^-kPower of what the codes are: x makes up for it
+//   Watch              see(codes), and spoilt() of what it has seen: decode takes no care of NaN
 #pragma once
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "kernels/linear_common/avx2_vector_inl.h"
@@ -37,6 +43,7 @@ struct RowScratch {
   alignas(64) float scales[kWeightRows * kMaxGroups];  // (4, groups of the chunk)
   alignas(64) float zeros[kWeightRows * kMaxGroups];
   alignas(64) std::int32_t sums[kMaxFewRows][kRowBlock];  // fp32, or int32
+  float factors[kMaxFewRows];                             // of the chunk's sums
 };
 
 // Columns [begin, end) of x and of the weight.
@@ -73,6 +80,30 @@ inline void sum_groups(const LinearJob& job, Chunk chunk, const std::int32_t* x,
   }
 }
 
+// The bits of the largest magnitude, those of NaN above all; zeros behind `count`.
+inline std::int32_t largest_bits(const std::int32_t* x, std::int64_t count) {
+  Ints largest = _mm256_setzero_si256();
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    largest = _mm256_max_epi32(largest, _mm256_and_si256(load_ints(x + i), broadcast(0x7FFFFFFF)));
+  }
+  const __m128i four =
+      _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+  const __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0b01001110));
+  return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0b10110001)));
+}
+
+// x times a power of two up to 2^kPower that keeps it finite; what the sums lack then.
+template <int kPower>
+float enlarge_x(std::int32_t* x, std::int64_t count) {
+  const int exponent = (largest_bits(x, count) >> 23) - 127;
+  const int power = std::clamp(126 - exponent, 0, kPower);
+  const Floats factor = broadcast(std::ldexp(1.0F, power));
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    store_floats(x + i, multiply(load_floats(x + i), factor));
+  }
+  return std::ldexp(1.0F, kPower - power);
+}
+
 template <class Format>
 void prepare_x(const LinearJob& job, Chunk chunk, RowScratch& scratch) {
   constexpr std::int64_t kStepBytes = Format::kCodes * sizeof(typename Format::Element);
@@ -83,6 +114,9 @@ void prepare_x(const LinearJob& job, Chunk chunk, RowScratch& scratch) {
     std::memset(reinterpret_cast<char*>(x) + (steps - 1) * kStepBytes, 0, kStepBytes);
     job.decode_x(job.args, m, chunk.begin, chunk.end, x);
     if (job.group_zeros != nullptr) sum_groups(job, chunk, x, scratch.x_sums[m]);
+    if constexpr (requires { Format::kPower; }) {
+      scratch.factors[m] = enlarge_x<Format::kPower>(x, steps * Format::kCodes);
+    }
     order_x<Format>(x, steps);
   }
 }
@@ -99,9 +133,23 @@ inline __m128i sum_of_each(const Int32s* v) {
   return _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1));
 }
 
+struct NoWatch {
+  static void see(const std::uint8_t* /*codes*/) {}
+};
+
+template <class Format>
+auto watch_of() {
+  if constexpr (requires { typename Format::Watch; }) {
+    return typename Format::Watch{};
+  } else {
+    return NoWatch{};
+  }
+}
+
 // kRows rows of the weight times kX rows of x.
 template <class Format, int kX, int kRows>
 struct RowProduct {
+  using Watch = decltype(watch_of<Format>());
   using Sum = typename Format::Sum;
   // Sums of a row side by side: a single chain of additions has their latency in every step.
   static constexpr int kSums = kRows * kX;
@@ -130,9 +178,11 @@ struct RowProduct {
     }
   }
 
-  [[gnu::always_inline]] void decode(int row, std::int64_t step,
+  [[gnu::always_inline]] void decode(int row, std::int64_t step, Watch& watch,
                                      Ints (&parts)[Format::kParts]) const {
-    format.decode(codes + row * row_bytes + step * Format::kBytes, parts);
+    const std::uint8_t* at = codes + row * row_bytes + step * Format::kBytes;
+    watch.see(at);
+    format.decode(at, parts);
   }
 
   std::int64_t whole_steps() const { return bytes / Format::kBytes; }
@@ -142,19 +192,23 @@ struct RowProduct {
   // needed.
   [[gnu::noinline]] void decode_end(int row, Ints (&parts)[Format::kParts]) const {
     alignas(32) std::uint8_t buffer[Format::kBytes] = {};
+    copy_end(row, buffer);
+    format.decode(buffer, parts);
+  }
+  void copy_end(int row, std::uint8_t* buffer) const {
     const std::int64_t at = whole_steps() * Format::kBytes;
     std::memcpy(buffer, codes + row * row_bytes + at, static_cast<std::size_t>(bytes - at));
-    format.decode(buffer, parts);
   }
 
   // sums += the step's parts
   template <int kWays>
-  [[gnu::always_inline]] void add_step(std::int64_t step, Sum (&sums)[kRows][kX][kWays]) const {
+  [[gnu::always_inline]] void add_step(std::int64_t step, Watch& watch,
+                                       Sum (&sums)[kRows][kX][kWays]) const {
     fetch_ahead(step);
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       Ints parts[Format::kParts];
-      decode(row, step, parts);
+      decode(row, step, watch, parts);
       add_parts<0, Format::kParts>(step, parts, sums[row]);
     }
   }
@@ -179,6 +233,31 @@ struct RowProduct {
   }
 };
 
+// Rows with a code that is no number give none. `watch` has seen the whole steps of all rows.
+template <class Format, int kX, int kRows>
+void spoil_rows(const RowProduct<Format, kX, kRows>& product,
+                const typename RowProduct<Format, kX, kRows>::Watch& watch,
+                typename Format::Sum (*result)[kWeightRows]) {
+  if constexpr (requires { watch.spoilt(); }) {
+    if (!watch.spoilt() && !product.has_end()) [[likely]]
+      return;
+    for (int row = 0; row < kRows; ++row) {
+      typename Format::Watch one;
+      const std::uint8_t* codes = product.codes + row * product.row_bytes;
+      for (std::int64_t step = 0; step < product.whole_steps() && watch.spoilt(); ++step) {
+        one.see(codes + step * Format::kBytes);
+      }
+      alignas(32) std::uint8_t end[Format::kBytes] = {};
+      product.copy_end(row, end);
+      one.see(end);
+      if (!one.spoilt()) continue;
+      for (int m = 0; m < kX; ++m) {
+        result[m][row] = broadcast(std::numeric_limits<float>::quiet_NaN());
+      }
+    }
+  }
+}
+
 template <class Format, int kChains>
 [[gnu::always_inline]] inline typename Format::Sum sum_of_chains(
     const typename Format::Sum (&sums)[kChains]) {
@@ -193,13 +272,15 @@ void multiply_plain(const RowProduct<Format, kX, kRows>& product,
                     typename Format::Sum (*result)[kWeightRows]) {
   constexpr int kChains = RowProduct<Format, kX, kRows>::kChains;
   typename Format::Sum sums[kRows][kX][kChains] = {};
+  typename RowProduct<Format, kX, kRows>::Watch watch;
   const std::int64_t whole = product.whole_steps();
-  for (std::int64_t step = 0; step < whole; ++step) product.add_step(step, sums);
+  for (std::int64_t step = 0; step < whole; ++step) product.add_step(step, watch, sums);
   if (product.has_end()) product.add_end(sums);
   for (int m = 0; m < kX; ++m) {
     for (int row = 0; row < kRows; ++row)
       result[m][row] = sum_of_chains<Format, kChains>(sums[row][m]);
   }
+  spoil_rows(product, watch, result);
 }
 
 // The same with a scale for each `group_steps` steps. Scales lie `groups` apart from row to row.
@@ -209,6 +290,7 @@ void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t 
   constexpr int kChains = RowProduct<Format, kX, kRows>::kChains;
   constexpr int kShort = kChains > 2 ? 2 : kChains;  // more would cost additions
   const std::int64_t whole = product.whole_steps();
+  typename RowProduct<Format, kX, kRows>::Watch watch;
   Floats sums[kRows][kX] = {};
   const auto add_scaled = [&]<int kWays>(const Floats(&partial)[kRows][kX][kWays])
       __attribute__((always_inline)) {
@@ -226,19 +308,19 @@ void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t 
   std::int64_t step = 0;
   for (; step < whole && group_steps == 1; ++step) {
     Floats partial[kRows][kX][kShort] = {};
-    product.add_step(step, partial);
+    product.add_step(step, watch, partial);
     add_scaled(partial);
   }
   while (whole - step >= group_steps) {
     Floats partial[kRows][kX][kChains] = {};
     for (const std::int64_t end = step + group_steps; step < end; ++step) {
-      product.add_step(step, partial);
+      product.add_step(step, watch, partial);
     }
     add_scaled(partial);
   }
   if (step < whole || product.has_end()) {
     Floats partial[kRows][kX][kChains] = {};
-    for (; step < whole; ++step) product.add_step(step, partial);
+    for (; step < whole; ++step) product.add_step(step, watch, partial);
     if (product.has_end()) product.add_end(partial);
     add_scaled(partial);
   }
@@ -247,6 +329,7 @@ void multiply_scaled(const RowProduct<Format, kX, kRows>& product, std::int64_t 
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) result[m][row] = sums[row][m];
   }
+  spoil_rows(product, watch, result);
 }
 
 // The same with a scale for each half of a step.
@@ -255,6 +338,7 @@ void multiply_halves(const RowProduct<Format, kX, kRows>& product, const float* 
                      std::int64_t groups, Floats (*result)[kWeightRows]) {
   using Product = RowProduct<Format, kX, kRows>;
   constexpr int kHalf = Format::kParts / 2;
+  typename Product::Watch watch;
   Floats sums[kRows][kX] = {};
   const auto add_half = [&]<int kFirst>(std::integral_constant<int, kFirst>, int row,
                                         std::int64_t step, const Ints(&parts)[Format::kParts])
@@ -274,7 +358,7 @@ void multiply_halves(const RowProduct<Format, kX, kRows>& product, const float* 
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       Ints parts[Format::kParts];
-      product.decode(row, step, parts);
+      product.decode(row, step, watch, parts);
       add_half(std::integral_constant<int, 0>{}, row, step, parts);
       add_half(std::integral_constant<int, kHalf>{}, row, step, parts);
     }
@@ -289,6 +373,7 @@ void multiply_halves(const RowProduct<Format, kX, kRows>& product, const float* 
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) result[m][row] = sums[row][m];
   }
+  spoil_rows(product, watch, result);
 }
 
 // Where a chunk's product goes and comes from: rows of the weight from n on, rows of x from m on,
@@ -398,7 +483,11 @@ void add_chunk(const LinearJob& job, const Format& format, const Weight& weight,
       _mm_store_si128(four, _mm_add_epi32(_mm_load_si128(four), sum_of_each(sums[m])));
     } else {
       auto* four = reinterpret_cast<float*>(to);
-      _mm_store_ps(four, _mm_add_ps(_mm_load_ps(four), sum_of_each(sums[m])));
+      __m128 products = sum_of_each(sums[m]);
+      if constexpr (requires { Format::kPower; }) {
+        products = _mm_mul_ps(products, _mm_set1_ps(scratch.factors[task.m + m]));
+      }
+      _mm_store_ps(four, _mm_add_ps(_mm_load_ps(four), products));
     }
   }
 }

@@ -69,6 +69,8 @@ TEST_P(LinearNvfp4, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), mak
 
 TEST_P(LinearNvfp4, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
 
+TEST_P(LinearNvfp4, AnyRangeOfXGivesTheProduct) { test_any_range_of_x(GetParam(), make); }
+
 // Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
 TEST_P(LinearNvfp4, NanScaleSpoilsItsOutputAlone) {
   for (const Shape shape : {Shape{1, 20, 96}, {8, 20, 96}, {1, 20, 576}}) {

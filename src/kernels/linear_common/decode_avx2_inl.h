@@ -73,11 +73,9 @@ inline Floats e2m1_to_fp32(std::int32_t codes) {
 // e8m0 bytes to fp32; byte 0 is the subnormal 2^-127.
 inline Floats e8m0_to_fp32(__m128i codes) {
   const Ints exponent = _mm256_cvtepu8_epi32(codes);
-  const Ints least = _mm256_cmpeq_epi32(exponent, _mm256_setzero_si256());
   const Ints nan = _mm256_cmpeq_epi32(exponent, broadcast(255));
-  Ints bits = _mm256_slli_epi32(exponent, 23);
-  bits = _mm256_or_si256(bits, _mm256_and_si256(least, broadcast(0x00400000)));
-  return _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_and_si256(nan, broadcast(0x7FC00000))));
+  const Ints bits = _mm256_max_epi32(_mm256_slli_epi32(exponent, 23), broadcast(0x00400000));
+  return _mm256_castsi256_ps(_mm256_or_si256(bits, nan));
 }
 
 inline void e8m0_scales(const std::uint8_t* codes, std::int64_t count, float* values) {

@@ -1,12 +1,27 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/linear_mxfp4/implementations.h"
 #include "kernels/linear_mxfp4/job_inl.h"
 
 namespace lowp::kernels {
+namespace {
+
+struct Scales {
+  static constexpr std::int64_t kGroup = kBlock;
+  static constexpr int kPower = 0;
+  // Code 0 is the subnormal 2^-127.
+  static Ints decode(Ints codes) {
+    return _mm256_max_epi16(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(0x0040));
+  }
+  static Ints nan(Ints codes) { return _mm256_cmpeq_epi16(codes, _mm256_set1_epi16(255)); }
+};
+
+}  // namespace
 
 void linear_mxfp4_avx2(const LinearMxfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(job);
+  if (fits_e2m1_row(job) && multiply_e2m1<Scales>(job, args.weight, args.weight_scale)) return;
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

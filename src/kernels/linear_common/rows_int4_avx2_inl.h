@@ -101,32 +101,16 @@ Ints store_digits(const float* x, Floats factor, int half, DigitStep<kDigits>& s
   return sum;
 }
 
-inline float largest_magnitude(const float* x, std::int64_t count) {
+// Bits of the largest |x|, in all lanes: they are ordered as the numbers are, NaN above all.
+inline Ints largest_magnitude(const float* x, std::int64_t count) {
   const Ints mask = broadcast(0x7FFFFFFF);
-  Ints largest = _mm256_setzero_si256();  // bits are ordered as the numbers are, NaN above all
+  Ints largest = _mm256_setzero_si256();
   for (std::int64_t i = 0; i < count; i += kLanes) {
     largest = _mm256_max_epi32(largest, _mm256_and_si256(load_ints(x + i), mask));
   }
-  alignas(32) std::int32_t lanes[kLanes];
-  store_ints(lanes, largest);
-  const std::int32_t bits = *std::max_element(lanes, lanes + kLanes);
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-// Of a normal number, 2^exponent <= value.
-inline int exponent_of(float value) {
-  std::int32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return (bits >> 23) - 127;
-}
-
-inline float power_of_two(int exponent) {
-  const std::int32_t bits = (exponent + 127) << 23;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
+  largest = _mm256_max_epi32(largest, _mm256_permute2x128_si256(largest, largest, 0x01));
+  largest = _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b01001110));
+  return _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b10110001));
 }
 
 // The lanes of two vectors' sums as the halves of one.
@@ -141,7 +125,10 @@ template <int kDigits>
 class GroupSums {
  public:
   GroupSums(const LinearJob& job, DigitRow<kDigits>& to)
-      : halves_(job.group < kInt4Step), groups_(job.k / job.group), to_(to) {}
+      : halves_(job.group < kInt4Step),
+        zeros_(job.group_zeros != nullptr),
+        groups_(job.k / job.group),
+        to_(to) {}
 
   void add_group(std::int64_t group, Ints sum, float unit) {
     if (!halves_) {
@@ -150,9 +137,13 @@ class GroupSums {
       to_.offsets[group / 2] = times_minus_8(halves_of(before_, sum));
     }
     before_ = sum;
-    to_.x_sums[group] = unit * sum_of_lanes(to_floats(sum));
-    for (std::int64_t row = 0; row < kUnitRows && kDigits > 1; ++row) {
-      to_.units[row * groups_ + group] = unit;
+    to_.units[group] = unit;
+    if (zeros_) to_.x_sums[group] = unit * sum_of_lanes(to_floats(sum));
+  }
+
+  void end_row() {
+    for (std::int64_t row = 1; row < kUnitRows && kDigits > 1; ++row) {
+      std::copy_n(to_.units, groups_, to_.units + row * groups_);
     }
   }
 
@@ -162,6 +153,7 @@ class GroupSums {
   }
 
   bool halves_;
+  bool zeros_;
   std::int64_t groups_;
   DigitRow<kDigits>& to_;
   Ints before_ = _mm256_setzero_si256();
@@ -172,25 +164,40 @@ class GroupSums {
 template <int kDigits>
 bool prepare_digits(const LinearJob& job, DigitRow<kDigits>& to) {
   using Format = DigitFormat<kDigits>;
+  constexpr int kBias = 127;              // of an exponent
+  constexpr int kSmallest = kBias - 100;  // exponents of the largest of a group that is not zero
+  constexpr int kLargest = kBias + 100;
   constexpr float kRoom = 1.004F;  // 2^kNumberBits over the largest sum of digits
   GroupSums<kDigits> sums(job, to);
+  Ints wrong = _mm256_setzero_si256();
   alignas(32) float x[kInt4MaxGroup];
   for (std::int64_t group = 0; group < job.k / job.group; ++group) {
     const std::int64_t first = group * job.group;
     job.decode_x(job.args, 0, first, first + job.group, reinterpret_cast<std::int32_t*>(x));
-    const float largest = largest_magnitude(x, job.group);
-    if (largest != 0 && !(largest > 0x1p-100F && largest < 0x1p100F)) return false;
-    const int exponent = largest == 0 ? 0 : Format::kNumberBits - 1 - exponent_of(largest * kRoom);
+    const Ints largest = largest_magnitude(x, job.group);
+    const Ints some = _mm256_cmpgt_epi32(largest, _mm256_setzero_si256());
+    const Ints small = _mm256_cmpgt_epi32(broadcast(kSmallest << 23), largest);
+    const Ints large = _mm256_cmpgt_epi32(largest, broadcast(kLargest << 23));
+    wrong = _mm256_or_si256(wrong, _mm256_or_si256(large, _mm256_and_si256(some, small)));
+    const Floats room = multiply(_mm256_castsi256_ps(largest), broadcast(kRoom));
+    const Ints exponent =
+        _mm256_max_epi32(_mm256_srli_epi32(_mm256_castps_si256(room), 23), broadcast(kSmallest));
+    const auto power_of_two = [](Ints biased) {
+      return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+    };
+    const Floats factor =
+        power_of_two(subtract(broadcast(2 * kBias + Format::kNumberBits - 1), exponent));
     Ints sum = _mm256_setzero_si256();
     for (std::int64_t i = 0; i < job.group; i += kInt4Step / 2) {
       const std::int64_t at = first + i;
       const int half = static_cast<int>(at / (kInt4Step / 2) % 2);
-      const Floats factor = broadcast(power_of_two(exponent));
       sum = add(sum, store_digits(x + i, factor, half, to.steps[at / kInt4Step]));
     }
-    sums.add_group(group, sum, power_of_two(-exponent));
+    const Floats unit = power_of_two(subtract(exponent, broadcast(Format::kNumberBits - 1)));
+    sums.add_group(group, sum, _mm256_cvtss_f32(unit));
   }
-  return true;
+  sums.end_row();
+  return _mm256_testz_si256(wrong, wrong) != 0;
 }
 
 // int8 x is its digit.
@@ -207,6 +214,7 @@ inline void prepare_digits(const LinearJob& job, const std::int8_t* x, DigitRow<
     }
     sums.add_group(group, sum, 1.0F);
   }
+  sums.end_row();
 }
 
 // GCC orders the additions of a span anew and holds all its products until then: more than there
@@ -331,6 +339,14 @@ inline bool fits_int4_row(const LinearJob& job) {
   return job.m == 1 && group && job.k > 0 && job.k % kInt4Step == 0 && job.k <= kInt4MaxColumns;
 }
 
+// At least `grain`, so that ranges of this length are as many for each thread.
+inline std::int64_t even_grain(const ParallelFor* parallel, std::int64_t count,
+                               std::int64_t grain) {
+  const std::int64_t threads = threads_of(parallel);
+  const std::int64_t ranges = count / grain / threads * threads;
+  return ranges == 0 ? grain : ceil_div(count, ranges);
+}
+
 template <class Product>
 void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const Product& product) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
@@ -356,8 +372,9 @@ void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const
       finish_row<false>(job, 0, n, count, scratch.sums);
     }
   };
-  parallel_for(job.parallel, ceil_div(job.n, kInt4Rows),
-               ceil_div(kWorthAThread, row_bytes * kInt4Rows), body);
+  const std::int64_t blocks = ceil_div(job.n, kInt4Rows);
+  const std::int64_t grain = ceil_div(kWorthAThread, row_bytes * kInt4Rows);
+  parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
 }
 
 // job.m is 1, and job fits_int4_row.

@@ -95,6 +95,7 @@ using IntxDecoder = std::conditional_t<8 % kBits == 0, IntxFields<kBits>, IntxWi
 
 struct IntxAvx2 {
   static constexpr std::int64_t kStep = 32;
+  static constexpr std::int64_t kFetchBytes = 64;
   template <int kBits>
   using Decoder = IntxDecoder<kBits>;
 

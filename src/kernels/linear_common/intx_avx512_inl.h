@@ -91,6 +91,7 @@ using IntxDecoder = std::conditional_t<8 % kBits == 0, IntxFields<kBits>, IntxWi
 // All but the products.
 struct IntxAvx512Bytes {
   static constexpr std::int64_t kStep = 64;
+  static constexpr std::int64_t kFetchBytes = 1;  // each step
   template <int kBits>
   using Decoder = IntxDecoder<kBits>;
 

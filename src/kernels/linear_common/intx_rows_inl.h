@@ -1,13 +1,15 @@
 // Few rows of x times weights of 1 to 7 bits, in integers: bound by reading the weight. Codes are
 // taken as they lie in their bit stream, unsigned, and multiplied as bytes. x is int8, or fixed
-// point of 22 bits and a sign in three balanced digits of 8 bits, whose unit is chosen for each
-// span of it: off by 2^-23 of the span's largest number at most, which a sum of as many fp32
-// products is too. x waits in L1 in the order that the codes come out, beside what the codes'
-// offset adds up to. Rows of the weight go by one after the other, a stream that the hardware reads
-// ahead by itself.
+// point in balanced digits of 8 bits, whose unit is chosen for each span of it. Three hold 22 bits
+// and a sign: off by 2^-22 of the span's largest number at most, which a sum of as many fp32
+// products is too. Two hold 15: bf16 above 2^-7 of the largest is exact, the rest off by 2^-15 of
+// it at most, a 64th of what rounding the result to bf16 costs. x waits in L1 in the order that the
+// codes come out, beside what the codes' offset adds up to. Rows of the weight go by one after the
+// other, a stream that the hardware reads ahead by itself.
 //
 // A file of one ISA level includes its vectors first and has a Level:
 //   kStep                    columns of a step, a vector of bytes
+//   kFetchBytes              of the weight for one fetch ahead
 //   Decoder<kBits>           decode(codes): a step's codes, column c in byte place(c); reads kReach
 //                            bytes. Its members are the constants of that
 //   multiply_add(sum, codes, x)   into int32, or int16 Narrow for kNarrowSteps<kBits> steps, widen
@@ -152,16 +154,24 @@ inline float bits_to_float(std::int32_t bits) {
   return value;
 }
 
+inline std::int32_t float_to_bits(float value) {
+  std::int32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
 // False where a number is not finite, or a span's so large or small that its unit or a factor is
 // not a normal number; nothing is held then.
-template <class Level, int kBits>
+template <class Level, int kBits, int kDigits>
 bool hold_floats(const Matrix& x, std::int64_t row, const IntxSpans& spans, std::int32_t offset,
-                 IntxRows<3>& to) {
+                 IntxRows<kDigits>& to) {
   using Decoder = typename Level::template Decoder<kBits>;
-  constexpr int kExponent = 21;  // of a span's largest number
+  constexpr int kExponent = kDigits == 2 ? 14 : 21;  // of a span's largest number
+  constexpr std::int32_t kBias = 0x808080 >> (8 * (3 - kDigits));
+  constexpr float kRoom = kDigits == 2 ? 1.004F : 1.0F;  // 2^15 over the largest sum of digits
   constexpr std::int32_t kSmallest = (127 - 100) << 23;
   constexpr std::int32_t kLargest = (127 + 100) << 23;
-  IntxRowWriter<Level, Decoder, 3> writer(to, row, offset);
+  IntxRowWriter<Level, Decoder, kDigits> writer(to, row, offset);
   alignas(64) float values[kIntxSpanSteps * Level::kStep];
   for (std::int64_t span = 0; span < spans.count; ++span) {
     const std::int64_t first = span * spans.length * Level::kStep;
@@ -172,16 +182,17 @@ bool hold_floats(const Matrix& x, std::int64_t row, const IntxSpans& spans, std:
     // Bits of magnitudes are ordered as they are, NaN above all.
     const std::int32_t largest = Level::largest_magnitude(values, steps * Level::kStep);
     if (largest != 0 && (largest < kSmallest || largest > kLargest)) return false;
-    const int exponent = largest == 0 ? 0 : kExponent + 127 - (largest >> 23);
+    const std::int32_t room = float_to_bits(bits_to_float(largest) * kRoom);
+    const int exponent = largest == 0 ? 0 : kExponent + 127 - (room >> 23);
     const Floats factor = broadcast(bits_to_float((127 + exponent) << 23));
     for (std::int64_t step = 0; step < steps; ++step) {
       Ints numbers[4];
       for (int i = 0; i < 4; ++i) {
         const Floats part = load_floats(values + step * Level::kStep + i * kLanes);
         // Bytes of this are the balanced digits, 128 more than they are.
-        numbers[i] = add(Level::round(multiply(part, factor)), broadcast(0x00808080));
+        numbers[i] = add(Level::round(multiply(part, factor)), broadcast(kBias));
       }
-      for (int d = 0; d < 3; ++d) writer.add(d, Level::digit(numbers, d));
+      for (int d = 0; d < kDigits; ++d) writer.add(d, Level::digit(numbers, d));
       writer.end_step();
     }
     writer.end_span(bits_to_float((127 - exponent) << 23));
@@ -237,10 +248,14 @@ template <class Level, int kBits, int kDigits, int kX, int kLength, bool kReadab
     Int32s (&sums)[kX][kDigits]) {
   using Decoder = typename Level::template Decoder<kBits>;
   constexpr std::int64_t kStepBytes = Level::kStep * kBits / 8;
-  const auto add_step = [&](auto& to, std::int64_t at) __attribute__((always_inline)) {
+  // place: of the step behind a fetch, as far as it is known
+  const auto add_step = [&](auto& to, std::int64_t at, int place) __attribute__((always_inline)) {
     const std::uint8_t* stored = row.codes + at * kStepBytes;
     // Rows are one stream, which a core reads ahead by itself at two thirds of this speed (Xeon).
-    _mm_prefetch(reinterpret_cast<const char*>(stored) + kIntxFetchAhead, _MM_HINT_T0);
+    if (place * kStepBytes / Level::kFetchBytes != (place - 1) * kStepBytes / Level::kFetchBytes ||
+        place == 0) {
+      _mm_prefetch(reinterpret_cast<const char*>(stored) + kIntxFetchAhead, _MM_HINT_T0);
+    }
     Ints codes;
     if constexpr (kReadable) {
       codes = decoder.decode(stored);
@@ -268,27 +283,30 @@ template <class Level, int kBits, int kDigits, int kX, int kLength, bool kReadab
     if constexpr (kLength > 0 && kLength <= kNarrowSteps) {
       typename Level::Narrow narrow[kX][kDigits] = {};
 #pragma GCC unroll 4
-      for (int i = 0; i < kLength; ++i) add_step(narrow, step + i);
+      for (int i = 0; i < kLength; ++i) add_step(narrow, step + i, i);
       widen(narrow);
     } else {
       while (step < end) {
         typename Level::Narrow narrow[kX][kDigits] = {};
         for (const std::int64_t last = smaller(step + kNarrowSteps, end); step < last; ++step) {
-          add_step(narrow, step);
+          add_step(narrow, step, 0);
         }
         widen(narrow);
       }
     }
   } else if constexpr (kLength > 0) {
 #pragma GCC unroll 4
-    for (int i = 0; i < kLength; ++i) add_step(sums, step + i);
+    for (int i = 0; i < kLength; ++i) add_step(sums, step + i, i);
   } else {
-    for (; step < end; ++step) add_step(sums, step);
+    for (; step < end; ++step) add_step(sums, step, 0);
   }
 }
 
-// Whether a span's sum of all digits fits int32: numbers below 2^22, four columns a lane and step.
-constexpr bool fits_one_sum(int bits, int length) { return length > 0 && length << bits < 128; }
+// Whether a span's sum of all digits fits int32, four columns a lane and step: numbers of three
+// digits are below 2^22, of two below 2^15.
+constexpr bool fits_one_sum(int digits, int bits, int length) {
+  return digits == 2 || (length > 0 && length << bits < 128);
+}
 
 // A span's sums of digits as a number, in units of x.
 template <bool kOneSum, int kDigits>
@@ -343,7 +361,7 @@ void multiply_intx_row(const IntxCodes& row, const IntxSpans& spans, const IntxR
     const Floats scale = parameter(row.scales, span);
 #pragma GCC unroll 4
     for (int i = 0; i < kX; ++i) {
-      Floats product = join_digits<fits_one_sum(kBits, kLength)>(
+      Floats product = join_digits<fits_one_sum(kDigits, kBits, kLength)>(
           sums[i], rows.starts[m + i] + span * kStarts * kLanes);
       if constexpr (kDigits > 1) product = multiply(product, broadcast(rows.units[m + i][span]));
       if (shifts) {

@@ -39,7 +39,7 @@ void linear_wna16_avx512(const LinearWnA16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.group = args.group_size;
   if (!fits_intx_rows(job)) return multiply_many_rows(args);
-  multiply_few_rows<IntxAvx512>(args, job, multiply_many_rows);
+  multiply_few_rows<IntxAvx512, 3>(args, job, multiply_many_rows);
 }
 
 }  // namespace lowp::kernels

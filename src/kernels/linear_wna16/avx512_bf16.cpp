@@ -47,7 +47,7 @@ void linear_wna16_avx512_bf16(const LinearWnA16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.group = args.group_size;
   if (!fits_intx_rows(job)) return multiply_many_rows(args);
-  multiply_few_rows<IntxVnni>(args, job, multiply_many_rows);
+  multiply_few_rows<IntxVnni, 3>(args, job, multiply_many_rows);
 }
 
 }  // namespace lowp::kernels

@@ -55,15 +55,15 @@ inline LinearWnA16Args rows_of(const LinearWnA16Args& args, std::int64_t first, 
 
 // Few rows of x in fixed point, those that do not fit it by `others`, one by one. `job`: without
 // groups.
-template <class Level, class Others>
+template <class Level, int kDigits, class Others>
 void multiply_few_rows(const LinearWnA16Args& args, LinearJob job, const Others& others) {
   set_groups(args, job);
   if (args.zero_point != nullptr) job.group_offsets = group_points;
   with_bits(args.bits, [&]<int kBits>(std::integral_constant<int, kBits>) {
     const IntxSpans spans = intx_spans(job.k, job.group, Level::kStep);
-    IntxRows<3> rows;
+    IntxRows<kDigits> rows;
     for (std::int64_t m = 0; m < job.m; ++m) {
-      if (!hold_floats<Level, kBits>(args.x, m, spans, offset_of(args), rows)) {
+      if (!hold_floats<Level, kBits, kDigits>(args.x, m, spans, offset_of(args), rows)) {
         others(rows_of(args, m, 1));
       }
     }

@@ -18,7 +18,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <limits>
 #include <type_traits>
 
@@ -81,10 +81,12 @@ inline void sum_groups(const LinearJob& job, Chunk chunk, const std::int32_t* x,
 }
 
 // The bits of the largest magnitude, those of NaN above all; zeros behind `count`.
-inline std::int32_t largest_bits(const std::int32_t* x, std::int64_t count) {
+inline std::int32_t largest_bits(const void* x, std::int64_t count) {
+  const auto* from = static_cast<const std::int32_t*>(x);
   Ints largest = _mm256_setzero_si256();
   for (std::int64_t i = 0; i < count; i += kLanes) {
-    largest = _mm256_max_epi32(largest, _mm256_and_si256(load_ints(x + i), broadcast(0x7FFFFFFF)));
+    const Ints magnitudes = _mm256_and_si256(load_ints(from + i), broadcast(0x7FFFFFFF));
+    largest = _mm256_max_epi32(largest, magnitudes);
   }
   const __m128i four =
       _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
@@ -92,16 +94,20 @@ inline std::int32_t largest_bits(const std::int32_t* x, std::int64_t count) {
   return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0b10110001)));
 }
 
+// Of numbers that are normal.
+inline int exponent_of(float value) { return (std::bit_cast<std::int32_t>(value) >> 23) - 127; }
+inline float power_of_two(int exponent) { return std::bit_cast<float>((exponent + 127) << 23); }
+
 // x times a power of two up to 2^kPower that keeps it finite; what the sums lack then.
 template <int kPower>
 float enlarge_x(std::int32_t* x, std::int64_t count) {
-  const int exponent = (largest_bits(x, count) >> 23) - 127;
+  const int exponent = exponent_of(std::bit_cast<float>(largest_bits(x, count)));
   const int power = std::clamp(126 - exponent, 0, kPower);
-  const Floats factor = broadcast(std::ldexp(1.0F, power));
+  const Floats factor = broadcast(power_of_two(power));
   for (std::int64_t i = 0; i < count; i += kLanes) {
     store_floats(x + i, multiply(load_floats(x + i), factor));
   }
-  return std::ldexp(1.0F, kPower - power);
+  return power_of_two(kPower - power);
 }
 
 template <class Format>

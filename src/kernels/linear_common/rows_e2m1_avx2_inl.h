@@ -1,18 +1,15 @@
 // One row of x times e2m1 codes in integers, as decoding one token does. A code is an integer of
-// half units, 0 to 12 and a sign, which one vpshufb finds for 32 of them; x becomes integers once
-// for all rows of the weight: each group of it is 21 bits of fixed point in three digits of 7 bits,
-// and vpmaddubsw multiplies 32 of them by codes made unsigned, 12 more than they are.
+// half units, 0 to 12 and a sign, which one vpshufb finds for 32 of them, and x is fixed point as
+// in rows_int4_avx2_inl.h: two digits where x and the result are bf16, else three. vpmaddubsw
+// multiplies 32 of them by codes made unsigned, 12 more than they are.
 //
-// 24 operations for a vector of 64 codes with the scales of its groups, of which 10 are
-// multiplications (pipes 0 and 3 of Zen 3): 6 cycles by count, 8 measured, for 34 or 36 bytes.
-// Memory gives 5 bytes a cycle. Codes made to fp32 numbers (formats_avx2_inl.h) take 15 for 32.
-//
-// Of bf16 x whatever is above 2^-13 of its group's largest is exact, and so is the sum over 8
-// columns. The rest is off by 2^-22 of the largest at most, which a sum of as many fp32 products is
-// too. For files of level avx2: internal linkage.
+// For 64 codes, 34 or 36 bytes with their scales: 5 operations to decode, 4 a digit, 5 to scale;
+// 18 or 22 of which Zen 3 does four a cycle, products two. Memory gives 5 bytes a cycle. Codes made
+// to fp32 numbers (formats_avx2_inl.h) take 30. For files of level avx2: internal linkage.
 //
 // A Scales has
 //   kGroup       columns of a scale, 16 or 32
+//   kPower
 //   decode()     the high halves of 16 scales' fp32 numbers times 2^-kPower, of codes in words
 //   nan()        all bits of the words whose code is no number
 #pragma once
@@ -21,29 +18,28 @@
 #include <limits>
 
 #include "kernels/linear_common/rows_avx2_inl.h"
+#include "kernels/linear_common/rows_int4_avx2_inl.h"
 
 namespace lowp::kernels {
 namespace {
 
-constexpr int kDigits = 3;
-constexpr int kDigitBits = 7;
 constexpr std::int64_t kE2m1Step = 64;  // codes in a vector of them
 constexpr std::int64_t kE2m1StepBytes = 32;
-constexpr int kE2m1Largest = 12;  // in half units
+constexpr std::int64_t kE2m1FetchAhead = 2048;  // bytes
+constexpr int kE2m1Largest = 12;                // in half units
 
-// 64 columns: digits of even ones, which low nibbles meet, and of odd ones. Lane i of the offsets:
-// columns 8i to 8i + 7 times -12.
+// 64 columns. Lane i of the offsets: columns 8i to 8i + 7 times -12.
+template <int kDigits>
 struct E2m1Step {
-  alignas(32) std::int8_t even[kDigits][32];
-  alignas(32) std::int8_t odd[kDigits][32];
+  DigitStep<kDigits> digits;
   Ints offsets;
   alignas(32) float units[kLanes];  // lane's products = unit * integer * decoded scale
 };
 
-// The row of x, made once for all threads: 128 KiB of stack, of which K says how much is used.
+// The row of x, made once for all threads: 64 KiB of stack, of which K says how much is used.
+template <int kDigits>
 struct E2m1Row {
-  alignas(32) std::int32_t x[kMaxChunk];  // fp32
-  E2m1Step steps[kMaxChunk / kE2m1Step];
+  E2m1Step<kDigits> steps[kMaxChunk / kE2m1Step];
 };
 
 // Of a thread
@@ -52,78 +48,55 @@ struct E2m1Scratch {
   alignas(32) std::int32_t sums[kRowBlock];                    // fp32
 };
 
-inline float power_of_two(int exponent) {
-  const std::int32_t bits = (exponent + 127) << 23;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-// Integers of 32 columns, at most 127, as bytes: those of even columns, then those of odd.
-inline Ints even_and_odd_bytes(const Ints* eights) {
-  const Ints words = _mm256_packs_epi16(_mm256_packs_epi32(eights[0], eights[1]),
-                                        _mm256_packs_epi32(eights[2], eights[3]));
-  const Ints in_order =
-      _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  const Ints order = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
-  return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(in_order, order), 0b11011000);
-}
-
-// Half `half` of a step out of 32 columns' integers.
-inline void store_half_step(const Ints* numbers, int half, E2m1Step& step) {
-  Ints magnitudes[4];
-  Int32s sums[4];
-  for (int i = 0; i < 4; ++i) {
-    magnitudes[i] = _mm256_abs_epi32(numbers[i]);
-    sums[i] = reinterpret_cast<Int32s>(numbers[i]);
-  }
+// Digits times unsigned bytes of even and of odd columns: a lane has 8 columns. Sums of 16 bits are
+// those of four products of at most 24 and 128.
+template <int kDigits>
+[[gnu::always_inline]] inline Ints multiply_digits(const DigitStep<kDigits>& digits, Ints even,
+                                                   Ints odd) {
+  Ints sum = _mm256_setzero_si256();
+#pragma GCC unroll 3
   for (int d = 0; d < kDigits; ++d) {
-    Ints digits[4];
-    for (int i = 0; i < 4; ++i) {
-      const Ints digit = _mm256_and_si256(magnitudes[i], broadcast((1 << kDigitBits) - 1));
-      digits[i] = _mm256_sign_epi32(digit, numbers[i]);
-      magnitudes[i] = _mm256_srli_epi32(magnitudes[i], kDigitBits);
-    }
-    const Ints bytes = even_and_odd_bytes(digits);
-    _mm_store_si128(reinterpret_cast<__m128i*>(step.even[d] + 16 * half),
-                    _mm256_castsi256_si128(bytes));
-    _mm_store_si128(reinterpret_cast<__m128i*>(step.odd[d] + 16 * half),
-                    _mm256_extracti128_si256(bytes, 1));
+    const Ints products = _mm256_add_epi16(_mm256_maddubs_epi16(even, load_ints(digits.even[d])),
+                                           _mm256_maddubs_epi16(odd, load_ints(digits.odd[d])));
+    const auto weight = static_cast<short>(1 << (d * DigitFormat<kDigits>::kBits));
+    sum = add(sum, _mm256_madd_epi16(products, _mm256_set1_epi16(weight)));
   }
-  const __m128i offsets = _mm_mullo_epi32(sum_of_each(sums), _mm_set1_epi32(-kE2m1Largest));
-  _mm_store_si128(reinterpret_cast<__m128i*>(&step.offsets) + half, offsets);
+  return sum;
 }
 
-// All of an E2m1Row; false where a group is not finite or of numbers so large or small that its
-// unit or a factor is not a normal number.
-template <class Scales>
-bool prepare_e2m1_row(const LinearJob& job, E2m1Row& to) {
-  constexpr int kBits = kDigits * kDigitBits;
-  constexpr std::int32_t kLargest = (1 << kBits) - 1;
-  constexpr int kVectors = Scales::kGroup / kLanes;
-  const std::int64_t columns = ceil_div(job.k, kE2m1Step) * kE2m1Step;
-  std::memset(to.x + (columns - kE2m1Step), 0, kE2m1Step * sizeof(float));
-  job.decode_x(job.args, 0, 0, job.k, to.x);
-  for (std::int64_t half = 0; half < columns / 32; ++half) {
-    Ints numbers[4];
-    for (int first = 0; first < 4; first += kVectors) {
-      const std::int32_t* x = to.x + half * 32 + first * kLanes;
-      const std::int32_t largest = largest_bits(x, Scales::kGroup);
-      const int exponent = (largest >> 23) - 127;
-      if (largest != 0 && (exponent < -100 || exponent > 100)) return false;
-      const int power = largest == 0 ? 0 : kBits - 1 - exponent;
-      if (Scales::kPower - power > 127) return false;
-      for (int i = first; i < first + kVectors; ++i, x += kLanes) {
-        // fp32 may round up to one more bit
-        const Ints number = _mm256_min_epi32(
-            _mm256_cvtps_epi32(multiply(load_floats(x), broadcast(power_of_two(power)))),
-            broadcast(kLargest));
-        numbers[i] = _mm256_max_epi32(number, broadcast(-kLargest));
-        to.steps[half / 2].units[half % 2 * 4 + i] = power_of_two(Scales::kPower - power) * 0.5F;
-      }
+// x, in place, to numbers of the fixed point; the unit. 0 where x is not finite or so large or
+// small that the unit or a factor is not a normal number.
+template <int kDigits>
+float scale_group(float* x, std::int64_t count, int power) {
+  constexpr float kRoom = 1.004F;  // as in prepare_digits
+  const auto largest = std::bit_cast<float>(largest_bits(x, count));
+  if (largest != 0 && !(largest > 0x1p-100F && largest < 0x1p100F)) return 0;
+  constexpr int kBits = DigitFormat<kDigits>::kNumberBits;
+  const int exponent = largest == 0 ? 0 : kBits - 1 - exponent_of(largest * kRoom);
+  if (power - exponent > 127) return 0;
+  const Floats factor = broadcast(power_of_two(exponent));
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    store_floats(x + i, multiply(load_floats(x + i), factor));
+  }
+  return power_of_two(power - exponent);
+}
+
+// All of an E2m1Row; false where x does not fit the fixed point.
+template <class Scales, int kDigits>
+bool prepare_e2m1_row(const LinearJob& job, E2m1Row<kDigits>& to) {
+  const Ints largest = _mm256_set1_epi8(kE2m1Largest);
+  for (std::int64_t k = 0; k < job.k; k += kE2m1Step) {
+    alignas(32) float x[kE2m1Step] = {};
+    job.decode_x(job.args, 0, k, smaller(k + kE2m1Step, job.k), reinterpret_cast<std::int32_t*>(x));
+    E2m1Step<kDigits>& step = to.steps[k / kE2m1Step];
+    for (std::int64_t i = 0; i < kE2m1Step; i += Scales::kGroup) {
+      const float unit = scale_group<kDigits>(x + i, Scales::kGroup, Scales::kPower);
+      if (unit == 0) return false;
+      std::fill_n(step.units + i / kLanes, Scales::kGroup / kLanes, unit / 2);
     }
-    store_half_step(numbers, static_cast<int>(half % 2), to.steps[half / 2]);
+    store_digits<kDigits>(x, broadcast(1.0F), 0, step.digits);
+    store_digits<kDigits>(x + kE2m1Step / 2, broadcast(1.0F), 1, step.digits);
+    step.offsets = subtract(_mm256_setzero_si256(), multiply_digits(step.digits, largest, largest));
   }
   return true;
 }
@@ -160,46 +133,41 @@ Floats scales_in_lanes(const std::uint16_t* scales) {
   }
 }
 
-// sum += a step's products, scaled. Sums of 16 bits are those of four products of at most 24 and
-// 127, a lane's integer that of eight below 24 * 2^21.
-template <std::int64_t kGroup>
+// sum += a step's products, scaled.
+template <std::int64_t kGroup, int kDigits>
 [[gnu::always_inline]] inline Floats add_e2m1_step(const std::uint8_t* codes,
-                                                   const std::uint16_t* scales, const E2m1Step& x,
-                                                   Floats sum) {
+                                                   const std::uint16_t* scales,
+                                                   const E2m1Step<kDigits>& x, Floats sum) {
   const Ints values = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   const Ints nibble = _mm256_set1_epi8(0x0F);
-  const Ints bytes = load_ints(codes);
+  const Ints bytes = in_register(load_ints(codes));  // one load: there are 9 a step, two a cycle
   const Ints low = _mm256_shuffle_epi8(values, _mm256_and_si256(bytes, nibble));
   const Ints high =
       _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
-  Ints parts[kDigits];
-#pragma GCC unroll 3
-  for (int d = 0; d < kDigits; ++d) {
-    const Ints products = _mm256_add_epi16(_mm256_maddubs_epi16(low, load_ints(x.even[d])),
-                                           _mm256_maddubs_epi16(high, load_ints(x.odd[d])));
-    parts[d] =
-        _mm256_madd_epi16(products, _mm256_set1_epi16(static_cast<short>(1 << (d * kDigitBits))));
-  }
-  const Ints integer = add(add(parts[0], parts[1]), add(parts[2], x.offsets));
+  const Ints integer = add(multiply_digits(x.digits, low, high), x.offsets);
   const Floats scale = multiply(scales_in_lanes<kGroup>(scales), load_floats(x.units));
   return multiply_add(to_floats(integer), scale, sum);
 }
 
 // One row of the weight.
-template <std::int64_t kGroup>
-Floats multiply_e2m1_row(const E2m1Row& x, const std::uint8_t* codes, const std::uint16_t* scales,
-                         std::int64_t k) {
+template <std::int64_t kGroup, int kDigits>
+Floats multiply_e2m1_row(const E2m1Row<kDigits>& x, const std::uint8_t* codes,
+                         const std::uint16_t* scales, std::int64_t k) {
   constexpr std::int64_t kStepGroups = kE2m1Step / kGroup;
-  constexpr std::int64_t kAhead = 2048;  // bytes
   const std::int64_t whole = k / kE2m1Step;
   Floats sum = broadcast(0.0F);
-  for (std::int64_t step = 0; step < whole; ++step) {
-    _mm_prefetch(reinterpret_cast<const char*>(codes) + step * kE2m1StepBytes + kAhead,
-                 _MM_HINT_T0);
+  const auto add_step = [&](std::int64_t step) __attribute__((always_inline)) {
     sum = add_e2m1_step<kGroup>(codes + step * kE2m1StepBytes, scales + step * kStepGroups,
                                 x.steps[step], sum);
+  };
+  for (std::int64_t step = 0; step + 1 < whole; step += 2) {
+    _mm_prefetch(reinterpret_cast<const char*>(codes) + step * kE2m1StepBytes + kE2m1FetchAhead,
+                 _MM_HINT_T0);
+    add_step(step);
+    add_step(step + 1);
   }
+  if (whole % 2 != 0) add_step(whole - 1);
   const std::int64_t left = k - whole * kE2m1Step;
   if (left != 0) {
     alignas(32) std::uint8_t last_codes[kE2m1StepBytes] = {};
@@ -211,18 +179,14 @@ Floats multiply_e2m1_row(const E2m1Row& x, const std::uint8_t* codes, const std:
   return sum;
 }
 
-inline bool fits_e2m1_row(const LinearJob& job) {
-  return job.m == 1 && job.k > 0 && job.k <= kMaxChunk;
-}
-
 // `scale_codes`: (N, K / kGroup). False where x does not fit the fixed point: nothing is written
 // then.
-template <class Scales>
+template <class Scales, int kDigits>
 bool multiply_e2m1(const LinearJob& job, const std::uint8_t* codes,
                    const std::uint8_t* scale_codes) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const std::int64_t groups = job.k / Scales::kGroup;
-  E2m1Row x;
+  E2m1Row<kDigits> x;
   if (!prepare_e2m1_row<Scales>(job, x)) return false;
   const auto multiply_four = [&](std::int64_t n, std::int64_t rows, std::uint16_t* scales,
                                  float* sums) {
@@ -253,9 +217,21 @@ bool multiply_e2m1(const LinearJob& job, const std::uint8_t* codes,
       finish_row<false>(job, 0, n, count, scratch.sums);
     }
   };
-  parallel_for(job.parallel, ceil_div(job.n, kWeightRows),
-               ceil_div(kWorthAThread, job.k / 2 * kWeightRows), body);
+  const std::int64_t blocks = ceil_div(job.n, kWeightRows);
+  const std::int64_t grain = ceil_div(kWorthAThread, job.k / 2 * kWeightRows);
+  parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
   return true;
+}
+
+// The same with as many digits as `x` and the result are worth: a number of two digits is off by
+// 2^-15 of its group's largest at most, a 64th of what rounding to bf16 costs.
+template <class Scales>
+bool multiply_e2m1(const LinearJob& job, DType x, const std::uint8_t* codes,
+                   const std::uint8_t* scale_codes) {
+  if (job.m != 1 || job.k == 0 || job.k > kMaxChunk) return false;
+  return x == DType::kBF16 && job.out.dtype == DType::kBF16
+             ? multiply_e2m1<Scales, 2>(job, codes, scale_codes)
+             : multiply_e2m1<Scales, 3>(job, codes, scale_codes);
 }
 
 }  // namespace

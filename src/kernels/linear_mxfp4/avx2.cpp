@@ -21,7 +21,7 @@ struct Scales {
 void linear_mxfp4_avx2(const LinearMxfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(job);
-  if (fits_e2m1_row(job) && multiply_e2m1<Scales>(job, args.weight, args.weight_scale)) return;
+  if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_scale)) return;
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

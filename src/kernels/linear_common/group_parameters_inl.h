@@ -58,5 +58,18 @@ void offsets_of_groups(const void* from, std::int64_t n, std::int64_t rows, std:
                          });
 }
 
+// `rows` of x and out, from `first` on.
+template <class Args>
+Args rows_of(const Args& args, std::int64_t first, std::int64_t rows) {
+  Args part = args;
+  part.x.rows = rows;
+  part.x.data =
+      static_cast<const char*>(args.x.data) + first * args.x.stride * bits(args.x.dtype) / 8;
+  part.out.rows = rows;
+  part.out.data =
+      static_cast<char*>(args.out.data) + first * args.out.stride * bits(args.out.dtype) / 8;
+  return part;
+}
+
 }  // namespace
 }  // namespace lowp::kernels

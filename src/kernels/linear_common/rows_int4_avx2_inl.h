@@ -1,6 +1,6 @@
-// One row of x times int4 codes in integers, as decoding one token does. Codes made to fp32 numbers
-// cost 15 operations for 32 of them (formats_avx2_inl.h), more than memory lets wait. Here x
-// becomes bytes, once for all rows of the weight, and vpmaddubsw multiplies 32 of them by nibbles
+// Up to four rows of x times int4 codes in integers, as decoding tokens does. Codes made to fp32
+// numbers cost 15 operations for 32 of them (formats_avx2_inl.h), more than memory lets wait. Here
+// x becomes bytes, once for all rows of the weight, and vpmaddubsw multiplies 32 of them by nibbles
 // as they are. int8 x is one digit. Floats are fixed point, each group with a unit of its own: bf16
 // of two digits, 15 bits and a sign, the others of three, 21 bits.
 //
@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::int64_t kInt4Step = 64;  // codes in a vector of them
 constexpr std::int64_t kInt4MaxColumns = 16384;
+constexpr std::int64_t kInt4MaxRows = 4;     // of x
 constexpr std::int64_t kInt4Rows = 4;        // of the weight, whose sums are added up together
 constexpr std::int64_t kInt4RowBlock = 64;   // rows of the weight whose results leave together
 constexpr std::int64_t kInt4MaxGroup = 256;  // its sums fit int16: 8 products of 2 * 15 * 128
@@ -47,8 +48,7 @@ struct DigitStep {
   alignas(32) std::int8_t odd[kDigits][32];
 };
 
-// The row of x, made once for all threads: at most 85 KiB of stack, of which K says how much is
-// used.
+// A row of x, made once for all threads: at most 85 KiB of stack, of which K says how much is used.
 template <int kDigits>
 struct DigitRow {
   DigitStep<kDigits> steps[kInt4MaxColumns / kInt4Step];
@@ -57,12 +57,12 @@ struct DigitRow {
   alignas(32) float x_sums[kInt4MaxGroups];
 };
 
-// Of a thread
+// Of a thread: 85 KiB of stack.
 struct Int4Scratch {
   static constexpr std::int64_t kValues = kUnitRows * kInt4MaxGroups;
-  alignas(32) float scales[kValues + 16];  // (rows, groups)
+  alignas(32) float scales[kInt4MaxRows][kValues + 16];  // (rows, groups), times a row of x's units
   alignas(32) float zeros[kValues + 16];
-  alignas(32) std::int32_t sums[kInt4RowBlock];  // fp32
+  alignas(32) std::int32_t sums[kInt4MaxRows][kInt4RowBlock];  // fp32
 };
 
 // 32 columns' bytes in half `half` of a step.
@@ -159,10 +159,10 @@ class GroupSums {
   Ints before_ = _mm256_setzero_si256();
 };
 
-// All of a DigitRow; false where a group is not finite or of numbers so large or small that its
+// Row m of x; false where a group is not finite or of numbers so large or small that its
 // unit or a factor is not a normal number.
 template <int kDigits>
-bool prepare_digits(const LinearJob& job, DigitRow<kDigits>& to) {
+bool prepare_digits(const LinearJob& job, std::int64_t m, DigitRow<kDigits>& to) {
   using Format = DigitFormat<kDigits>;
   constexpr int kBias = 127;              // of an exponent
   constexpr int kSmallest = kBias - 100;  // exponents of the largest of a group that is not zero
@@ -173,7 +173,7 @@ bool prepare_digits(const LinearJob& job, DigitRow<kDigits>& to) {
   alignas(32) float x[kInt4MaxGroup];
   for (std::int64_t group = 0; group < job.k / job.group; ++group) {
     const std::int64_t first = group * job.group;
-    job.decode_x(job.args, 0, first, first + job.group, reinterpret_cast<std::int32_t*>(x));
+    job.decode_x(job.args, m, first, first + job.group, reinterpret_cast<std::int32_t*>(x));
     const Ints largest = largest_magnitude(x, job.group);
     const Ints some = _mm256_cmpgt_epi32(largest, _mm256_setzero_si256());
     const Ints small = _mm256_cmpgt_epi32(broadcast(kSmallest << 23), largest);
@@ -228,7 +228,6 @@ inline void prepare_digits(const LinearJob& job, const std::int8_t* x, DigitRow<
 // groups, whose sums are the halves of a vector.
 template <int kDigits, int kSteps, bool kHalves>
 struct Int4RowProduct {
-  const DigitRow<kDigits>& x;
   std::int64_t spans;
 
   [[gnu::always_inline]] static Floats scale_of(const float* scales, std::int64_t span) {
@@ -239,7 +238,8 @@ struct Int4RowProduct {
   }
 
   // The span's sum in units of x.
-  [[gnu::always_inline]] Floats sum_of_span(const std::uint8_t* codes, std::int64_t span) const {
+  [[gnu::always_inline]] static Floats sum_of_span(const DigitRow<kDigits>& x,
+                                                   const std::uint8_t* codes, std::int64_t span) {
     using Format = DigitFormat<kDigits>;
     const Ints nibble = _mm256_set1_epi8(0x0F);
     Ints sums[kDigits];
@@ -268,7 +268,8 @@ struct Int4RowProduct {
   }
 
   // Two spans at a time, so that additions do not wait for each other.
-  [[gnu::always_inline]] Floats run(const std::uint8_t* codes, const float* scales) const {
+  [[gnu::always_inline]] Floats run(const DigitRow<kDigits>& x, const std::uint8_t* codes,
+                                    const float* scales) const {
     Floats totals[2] = {};
     std::int64_t span = 0;
     for (; span + 2 <= spans; span += 2) {
@@ -279,11 +280,11 @@ struct Int4RowProduct {
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i) {
         totals[i] =
-            multiply_add(sum_of_span(codes, span + i), scale_of(scales, span + i), totals[i]);
+            multiply_add(sum_of_span(x, codes, span + i), scale_of(scales, span + i), totals[i]);
       }
     }
     if (span < spans) {
-      totals[0] = multiply_add(sum_of_span(codes, span), scale_of(scales, span), totals[0]);
+      totals[0] = multiply_add(sum_of_span(x, codes, span), scale_of(scales, span), totals[0]);
     }
     return add(totals[0], totals[1]);
   }
@@ -295,17 +296,19 @@ inline __m128 whole_of_each(const Floats (&v)[kInt4Rows]) {
   return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
 }
 
-// Scales of `rows` rows of the weight times the units, and zeros.
+// Scales of `rows` rows of the weight times the units of each row of x, and zeros.
 template <int kDigits>
-void hold_int4_groups(const LinearJob& job, const DigitRow<kDigits>& x, std::int64_t n,
+void hold_int4_groups(const LinearJob& job, const DigitRow<kDigits>* x, std::int64_t n,
                       std::int64_t rows, Int4Scratch& scratch) {
   const std::int64_t groups = job.k / job.group;
-  job.group_scales(job.args, n, rows, 0, groups, scratch.scales);
-  if constexpr (kDigits > 1) {
+  const float* plain = scratch.scales[job.m - 1];
+  job.group_scales(job.args, n, rows, 0, groups, scratch.scales[job.m - 1]);
+  for (std::int64_t m = 0; m < job.m && kDigits > 1; ++m) {
     for (std::int64_t row = 0; row < rows; row += kUnitRows) {
-      float* scales = scratch.scales + row * groups;
+      const std::int64_t at = row * groups;
       for (std::int64_t i = 0; i < smaller(kUnitRows, rows - row) * groups; i += kLanes) {
-        store_floats(scales + i, multiply(load_floats(scales + i), load_floats(x.units + i)));
+        store_floats(scratch.scales[m] + at + i,
+                     multiply(load_floats(plain + at + i), load_floats(x[m].units + i)));
       }
     }
   }
@@ -314,29 +317,31 @@ void hold_int4_groups(const LinearJob& job, const DigitRow<kDigits>& x, std::int
   }
 }
 
-// sums[i], i < count <= 4: of row n + i of the weight, whose scales and zeros these are.
-template <class Product>
+// sums[i], i < count <= 4: of row n + i of the weight and a row of x, with their scales and zeros.
+template <class Product, int kDigits>
 void multiply_four_int4_rows(const LinearJob& job, const Product& product,
-                             const std::uint8_t* codes, std::int64_t count, const float* scales,
-                             const float* zeros, std::int32_t* sums) {
+                             const DigitRow<kDigits>& x, const std::uint8_t* codes,
+                             std::int64_t count, const float* scales, const float* zeros,
+                             std::int32_t* sums) {
   const std::int64_t groups = job.k / job.group;
   Floats all[kInt4Rows] = {};
   for (std::int64_t row = 0; row < count; ++row) {
-    all[row] = product.run(codes + row * (job.k / 2), scales + row * groups);
+    all[row] = product.run(x, codes + row * (job.k / 2), scales + row * groups);
   }
   for (std::int64_t row = 0; row < count && job.group_zeros != nullptr; ++row) {
     for (std::int64_t i = 0; i < groups; i += kLanes) {
       const Lanes lanes = first_lanes(groups - i);
       all[row] = multiply_add(load_floats(zeros + row * groups + i, lanes),
-                              load_floats(product.x.x_sums + i, lanes), all[row]);
+                              load_floats(x.x_sums + i, lanes), all[row]);
     }
   }
   _mm_store_ps(reinterpret_cast<float*>(sums), whole_of_each(all));
 }
 
-inline bool fits_int4_row(const LinearJob& job) {
+inline bool fits_int4_rows(const LinearJob& job) {
   const bool group = job.group == 32 || job.group == 64 || job.group == 128 || job.group == 256;
-  return job.m == 1 && group && job.k > 0 && job.k % kInt4Step == 0 && job.k <= kInt4MaxColumns;
+  return job.m > 0 && job.m <= kInt4MaxRows && group && job.k > 0 && job.k % kInt4Step == 0 &&
+         job.k <= kInt4MaxColumns;
 }
 
 // At least `grain`, so that ranges of this length are as many for each thread.
@@ -347,8 +352,9 @@ inline std::int64_t even_grain(const ParallelFor* parallel, std::int64_t count,
   return ranges == 0 ? grain : ceil_div(count, ranges);
 }
 
-template <class Product>
-void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const Product& product) {
+template <class Product, int kDigits>
+void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes,
+                          const DigitRow<kDigits>* x, const Product& product) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const std::int64_t row_bytes = job.k / 2;
   const std::int64_t groups = job.k / job.group;
@@ -363,13 +369,18 @@ void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const
       for (std::int64_t at = 0; at < count; at += kInt4Rows) {
         const std::int64_t held = at % held_rows;
         if (held == 0) {
-          hold_int4_groups(job, product.x, n + at, smaller(held_rows, count - at), scratch);
+          hold_int4_groups(job, x, n + at, smaller(held_rows, count - at), scratch);
         }
-        multiply_four_int4_rows(job, product, codes + (n + at) * row_bytes,
-                                smaller(kInt4Rows, count - at), scratch.scales + held * groups,
-                                scratch.zeros + held * groups, scratch.sums + at);
+        for (std::int64_t m = 0; m < job.m; ++m) {
+          const float* scales = scratch.scales[kDigits > 1 ? m : job.m - 1];
+          multiply_four_int4_rows(job, product, x[m], codes + (n + at) * row_bytes,
+                                  smaller(kInt4Rows, count - at), scales + held * groups,
+                                  scratch.zeros + held * groups, scratch.sums[m] + at);
+        }
       }
-      finish_row<false>(job, 0, n, count, scratch.sums);
+      for (std::int64_t m = 0; m < job.m; ++m) {
+        finish_row<false>(job, m, n, count, scratch.sums[m]);
+      }
     }
   };
   const std::int64_t blocks = ceil_div(job.n, kInt4Rows);
@@ -377,29 +388,32 @@ void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes, const
   parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
 }
 
-// job.m is 1, and job fits_int4_row.
+// x: job.m rows. job fits_int4_rows.
 template <int kDigits>
-void multiply_int4_row(const LinearJob& job, const std::uint8_t* codes,
-                       const DigitRow<kDigits>& x) {
+void multiply_int4_rows(const LinearJob& job, const std::uint8_t* codes,
+                        const DigitRow<kDigits>* x) {
   const std::int64_t steps = job.k / kInt4Step;
   switch (job.group) {
     case 32:
-      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 1, true>{x, steps});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 1, true>{steps});
     case 64:
-      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 1, false>{x, steps});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 1, false>{steps});
     case 128:
-      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 2, false>{x, steps / 2});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 2, false>{steps / 2});
     default:
-      return multiply_int4_weight(job, codes, Int4RowProduct<kDigits, 4, false>{x, steps / 4});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 4, false>{steps / 4});
   }
 }
 
-// False where x does not fit the fixed point: nothing is written then.
+// Not inlined: 300 KiB of stack. False where a row of x does not fit the fixed point: nothing is
+// written then.
 template <int kDigits>
-bool multiply_int4_row(const LinearJob& job, const std::uint8_t* codes) {
-  DigitRow<kDigits> x;
-  if (!prepare_digits(job, x)) return false;
-  multiply_int4_row(job, codes, x);
+[[gnu::noinline]] bool multiply_int4_rows(const LinearJob& job, const std::uint8_t* codes) {
+  DigitRow<kDigits> x[kInt4MaxRows];
+  for (std::int64_t m = 0; m < job.m; ++m) {
+    if (!prepare_digits(job, m, x[m])) return false;
+  }
+  multiply_int4_rows(job, codes, x);
   return true;
 }
 

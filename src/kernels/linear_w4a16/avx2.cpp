@@ -13,10 +13,14 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
     int4_to_steps(args.weight + (row * args.x.cols + k_begin) / 2, k_end - k_begin, steps);
   };
   set_groups(args, job);
-  if (fits_int4_row(job)) {
-    const bool done = args.x.dtype == DType::kBF16 ? multiply_int4_row<2>(job, args.weight)
-                                                   : multiply_int4_row<3>(job, args.weight);
+  if (fits_int4_rows(job)) {
+    const bool done = args.x.dtype == DType::kBF16 ? multiply_int4_rows<2>(job, args.weight)
+                                                   : multiply_int4_rows<3>(job, args.weight);
     if (done) return;
+    if (job.m > 1) {  // each row as if it were alone
+      for (std::int64_t m = 0; m < job.m; ++m) linear_w4a16_avx2(rows_of(args, m, 1));
+      return;
+    }
   }
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }

@@ -87,10 +87,10 @@ void linear_w4a8_avx2(const LinearW4A8Args& args) {
   LinearJob job = job_of(args);
   job.decode_weight = decode_weight;
   job.decode_x = decode_x;
-  if (fits_int4_row(job) && args.zero_point == nullptr) {
-    DigitRow<1> x;
-    prepare_digits(job, args.x, x);
-    multiply_int4_row(job, args.weight, x);
+  if (fits_int4_rows(job) && args.zero_point == nullptr) {
+    DigitRow<1> x[kInt4MaxRows];
+    for (std::int64_t m = 0; m < job.m; ++m) prepare_digits(job, args.x + m * job.k, x[m]);
+    multiply_int4_rows(job, args.weight, x);
   } else if (fits_few_rows(args)) {
     multiply_few_rows<Avx2Rows>(args, job);
   } else {

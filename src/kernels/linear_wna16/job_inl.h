@@ -41,18 +41,6 @@ inline void set_groups(const LinearWnA16Args& args, LinearJob& job) {
   if (args.zero != nullptr) job.group_zeros = zeros_of_groups<LinearWnA16Args>;
 }
 
-// `rows` of x, from `first` on.
-inline LinearWnA16Args rows_of(const LinearWnA16Args& args, std::int64_t first, std::int64_t rows) {
-  LinearWnA16Args part = args;
-  part.x.rows = rows;
-  part.x.data =
-      static_cast<const char*>(args.x.data) + first * args.x.stride * bits(args.x.dtype) / 8;
-  part.out.rows = rows;
-  part.out.data =
-      static_cast<char*>(args.out.data) + first * args.out.stride * bits(args.out.dtype) / 8;
-  return part;
-}
-
 // Few rows of x in fixed point, those that do not fit it by `others`, one by one. `job`: without
 // groups.
 template <class Level, int kDigits, class Others>

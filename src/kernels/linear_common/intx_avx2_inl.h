@@ -43,27 +43,31 @@ struct IntxFields {
   }
 };
 
-// Any number of bits, in order: each half of a vector has the 2 * kBits bytes of 16 codes. The two
-// bytes with a code go to a word, which a multiplication by a power of two shifts: codes of even
-// place to the word's top and down again, those of odd place to its high byte.
+// Any number of bits, in order. The bytes with a code go to a word, which a multiplication by a
+// power of two shifts: codes of even place down to the low byte, those of odd place up to the high
+// one. Each half of a vector has its own 16 codes' bytes, or both have all where they are few.
 template <int kBits>
 struct IntxWindows {
-  static constexpr std::int64_t kReach = 2 * kBits + 16;
+  static constexpr bool kShared = 4 * kBits <= 16;
+  static constexpr std::int64_t kReach = kShared ? 16 : 2 * kBits + 16;
   static constexpr bool kInOrder = true;
   static constexpr int place(int column) { return column; }
 
   struct Tables {
     alignas(32) std::array<std::uint8_t, 32> bytes[2];    // of the codes of even and of odd place
-    alignas(32) std::array<std::uint16_t, 16> factor[2];  // 2^shift
+    alignas(32) std::array<std::uint16_t, 16> factor[2];  // 2^(16 - shift), 2^(8 - shift)
   };
   static constexpr Tables kTables = [] {
     Tables tables{};
     for (int i = 0; i < 16; ++i) {
       for (int odd = 0; odd < 2; ++odd) {
-        const int bit = (i % 8 * 2 + odd) * kBits;
-        tables.bytes[odd][2 * i] = static_cast<std::uint8_t>(bit / 8);
-        tables.bytes[odd][2 * i + 1] = static_cast<std::uint8_t>(bit / 8 + 1);
-        const int shift = (odd == 1 ? 8 : 16 - kBits) - bit % 8;
+        const int bit = ((kShared ? i : i % 8) * 2 + odd) * kBits;
+        const int byte = bit / 8;
+        // What a shift of 16 would be comes from the word's high byte.
+        const bool high = odd == 0 && bit % 8 == 0;
+        tables.bytes[odd][2 * i] = static_cast<std::uint8_t>(byte);
+        tables.bytes[odd][2 * i + 1] = static_cast<std::uint8_t>(high ? byte : (byte + 1) % 16);
+        const int shift = odd == 1 ? 8 - bit % 8 : (high ? 8 : 16 - bit % 8);
         tables.factor[odd][i] = static_cast<std::uint16_t>(1U << shift);
       }
     }
@@ -74,19 +78,22 @@ struct IntxWindows {
                    in_register(load_ints(kTables.bytes[1].data()))};
   Ints factor[2] = {in_register(load_ints(kTables.factor[0].data())),
                     in_register(load_ints(kTables.factor[1].data()))};
-  Ints mask = in_register(_mm256_set1_epi16(static_cast<short>(((1 << kBits) - 1) << 8)));
+  Ints high_bytes = in_register(_mm256_set1_epi16(static_cast<short>(0xFF00)));
+  Ints mask = in_register(_mm256_set1_epi8((1 << kBits) - 1));
 
-  Ints decode(const std::uint8_t* codes) const {
+  static Ints load(const std::uint8_t* codes) {
     const auto half = [](const std::uint8_t* from) {
       return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     };
-    const Ints both =
-        _mm256_inserti128_si256(_mm256_castsi128_si256(half(codes)), half(codes + 2 * kBits), 1);
-    const auto shifted = [&](int odd) {
-      return _mm256_mullo_epi16(_mm256_shuffle_epi8(both, bytes[odd]), factor[odd]);
-    };
-    const Ints even = _mm256_srli_epi16(shifted(0), 16 - kBits);
-    return _mm256_or_si256(even, _mm256_and_si256(shifted(1), mask));
+    if constexpr (kShared) return _mm256_broadcastsi128_si256(half(codes));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(half(codes)), half(codes + 2 * kBits), 1);
+  }
+
+  Ints decode(const std::uint8_t* codes) const {
+    const Ints all = load(codes);
+    const Ints even = _mm256_mulhi_epu16(_mm256_shuffle_epi8(all, bytes[0]), factor[0]);
+    const Ints odd = _mm256_mullo_epi16(_mm256_shuffle_epi8(all, bytes[1]), factor[1]);
+    return _mm256_and_si256(_mm256_blendv_epi8(even, odd, high_bytes), mask);
   }
 };
 

@@ -280,11 +280,16 @@ template <class Level, int kBits, int kDigits, int kX, int kLength, bool kReadab
         for (int d = 0; d < kDigits; ++d) sums[i][d] = Level::widen(sums[i][d], narrow[i][d]);
       }
     };
-    if constexpr (kLength > 0 && kLength <= kNarrowSteps) {
-      typename Level::Narrow narrow[kX][kDigits] = {};
+    if constexpr (kLength > 0) {
+      constexpr int kPart = static_cast<int>(std::min<std::int64_t>(kNarrowSteps, kLength));
+      static_assert(kLength % kPart == 0);
 #pragma GCC unroll 4
-      for (int i = 0; i < kLength; ++i) add_step(narrow, step + i, i);
-      widen(narrow);
+      for (int first = 0; first < kLength; first += kPart) {
+        typename Level::Narrow narrow[kX][kDigits] = {};
+#pragma GCC unroll 4
+        for (int i = first; i < first + kPart; ++i) add_step(narrow, step + i, i);
+        widen(narrow);
+      }
     } else {
       while (step < end) {
         typename Level::Narrow narrow[kX][kDigits] = {};

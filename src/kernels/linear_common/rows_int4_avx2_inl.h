@@ -1,16 +1,16 @@
 // Up to four rows of x times int4 codes in integers, as decoding tokens does. Codes made to fp32
 // numbers cost 15 operations for 32 of them (formats_avx2_inl.h), more than memory lets wait. Here
 // x becomes bytes, once for all rows of the weight, and vpmaddubsw multiplies 32 of them by nibbles
-// as they are. int8 x is one digit. Floats are fixed point, each group with a unit of its own: bf16
-// of two digits, 15 bits and a sign, the others of three, 21 bits.
+// as they are. int8 x is one digit. Floats are fixed point, each group with a unit of its own: of
+// two digits, 15 bits and a sign, where x and the result are bf16, else of three, 21 bits.
 //
 // Of bf16 x whatever is above 2^-7 of its group's largest is exact, the rest off by 2^-15 of that
 // at most, a 64th of what rounding the result to bf16 costs. Others are off by 2^-21, which a sum
 // of as many fp32 products is too.
 //
-// Zen 3 does four vector operations a cycle, two of them products. A vector of codes costs 4 to
-// decode and 4 a digit, a group 4 and one more a digit: 64 codes, a group, 10 to 17 operations with
-// 32 bytes of the weight, 2.5 to 4 cycles. For files of level avx2: internal linkage.
+// A vector of codes costs 4 operations to decode and 4 a digit, a group 2 and one more a digit: 64
+// codes, a group, 11, 16 or 21 operations. Zen 3 does 3 of such a mix a cycle at best, here 2.4: 32
+// bytes of the weight in 4.6, 6.7 or 8.8 cycles. For files of level avx2: internal linkage.
 #pragma once
 
 #include <algorithm>

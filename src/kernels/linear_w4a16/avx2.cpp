@@ -14,8 +14,9 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
   };
   set_groups(args, job);
   if (fits_int4_rows(job)) {
-    const bool done = args.x.dtype == DType::kBF16 ? multiply_int4_rows<2>(job, args.weight)
-                                                   : multiply_int4_rows<3>(job, args.weight);
+    const bool bf16 = args.x.dtype == DType::kBF16 && args.out.dtype == DType::kBF16;
+    const bool done =
+        bf16 ? multiply_int4_rows<2>(job, args.weight) : multiply_int4_rows<3>(job, args.weight);
     if (done) return;
     if (job.m > 1) {  // each row as if it were alone
       for (std::int64_t m = 0; m < job.m; ++m) linear_w4a16_avx2(rows_of(args, m, 1));

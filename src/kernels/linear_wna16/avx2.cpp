@@ -35,7 +35,7 @@ void linear_wna16_avx2(const LinearWnA16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.group = args.group_size;
   if (!fits_intx_rows(job)) return multiply_many_rows(args);
-  if (args.x.dtype == DType::kBF16) {
+  if (args.x.dtype == DType::kBF16 && args.out.dtype == DType::kBF16) {
     multiply_few_rows<IntxAvx2, 2>(args, job, multiply_many_rows);
   } else {
     multiply_few_rows<IntxAvx2, 3>(args, job, multiply_many_rows);

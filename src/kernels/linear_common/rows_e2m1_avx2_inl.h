@@ -1,4 +1,4 @@
-// One row of x times e2m1 codes in integers, as decoding one token does. A code is an integer of
+// A few rows of x times e2m1 codes in integers, as decoding tokens does. A code is an integer of
 // half units, 0 to 12 and a sign, which one vpshufb finds for 32 of them, and x is fixed point as
 // in rows_int4_avx2_inl.h: two digits where x and the result are bf16, else three. vpmaddubsw
 // multiplies 32 of them by codes made unsigned, 12 more than they are.
@@ -27,6 +27,7 @@ constexpr std::int64_t kE2m1Step = 64;  // codes in a vector of them
 constexpr std::int64_t kE2m1StepBytes = 32;
 constexpr std::int64_t kE2m1FetchAhead = 2048;  // bytes
 constexpr int kE2m1Largest = 12;                // in half units
+constexpr std::int64_t kE2m1MaxRows = 4;        // of x
 
 // 64 columns. Lane i of the offsets: columns 8i to 8i + 7 times -12.
 template <int kDigits>
@@ -36,7 +37,7 @@ struct E2m1Step {
   alignas(32) float units[kLanes];  // lane's products = unit * integer * decoded scale
 };
 
-// The row of x, made once for all threads: 64 KiB of stack, of which K says how much is used.
+// A row of x, made once for all threads: 48 KiB of stack, of which K says how much is used.
 template <int kDigits>
 struct E2m1Row {
   E2m1Step<kDigits> steps[kMaxChunk / kE2m1Step];
@@ -45,7 +46,7 @@ struct E2m1Row {
 // Of a thread
 struct E2m1Scratch {
   alignas(32) std::uint16_t scales[kWeightRows * kMaxGroups];  // (4, groups), decoded
-  alignas(32) std::int32_t sums[kRowBlock];                    // fp32
+  alignas(32) float sums[kE2m1MaxRows][kRowBlock];
 };
 
 // Digits times unsigned bytes of even and of odd columns: a lane has 8 columns. Sums of 16 bits are
@@ -81,13 +82,13 @@ float scale_group(float* x, std::int64_t count, int power) {
   return power_of_two(power - exponent);
 }
 
-// All of an E2m1Row; false where x does not fit the fixed point.
+// Row m of x; false where it does not fit the fixed point.
 template <class Scales, int kDigits>
-bool prepare_e2m1_row(const LinearJob& job, E2m1Row<kDigits>& to) {
+bool prepare_e2m1_row(const LinearJob& job, std::int64_t m, E2m1Row<kDigits>& to) {
   const Ints largest = _mm256_set1_epi8(kE2m1Largest);
   for (std::int64_t k = 0; k < job.k; k += kE2m1Step) {
     alignas(32) float x[kE2m1Step] = {};
-    job.decode_x(job.args, 0, k, smaller(k + kE2m1Step, job.k), reinterpret_cast<std::int32_t*>(x));
+    job.decode_x(job.args, m, k, smaller(k + kE2m1Step, job.k), reinterpret_cast<std::int32_t*>(x));
     E2m1Step<kDigits>& step = to.steps[k / kE2m1Step];
     for (std::int64_t i = 0; i < kE2m1Step; i += Scales::kGroup) {
       const float unit = scale_group<kDigits>(x + i, Scales::kGroup, Scales::kPower);
@@ -133,11 +134,12 @@ Floats scales_in_lanes(const std::uint16_t* scales) {
   }
 }
 
-// sum += a step's products, scaled.
-template <std::int64_t kGroup, int kDigits>
-[[gnu::always_inline]] inline Floats add_e2m1_step(const std::uint8_t* codes,
-                                                   const std::uint16_t* scales,
-                                                   const E2m1Step<kDigits>& x, Floats sum) {
+// sums += the products of a step of kX rows of x, scaled.
+template <std::int64_t kGroup, int kX, int kDigits>
+[[gnu::always_inline]] inline void add_e2m1_step(const std::uint8_t* codes,
+                                                 const std::uint16_t* scales,
+                                                 const E2m1Row<kDigits>* x, std::int64_t step,
+                                                 Floats (&sums)[kX]) {
   const Ints values = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   const Ints nibble = _mm256_set1_epi8(0x0F);
@@ -145,21 +147,26 @@ template <std::int64_t kGroup, int kDigits>
   const Ints low = _mm256_shuffle_epi8(values, _mm256_and_si256(bytes, nibble));
   const Ints high =
       _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
-  const Ints integer = add(multiply_digits(x.digits, low, high), x.offsets);
-  const Floats scale = multiply(scales_in_lanes<kGroup>(scales), load_floats(x.units));
-  return multiply_add(to_floats(integer), scale, sum);
+  const Floats decoded = scales_in_lanes<kGroup>(scales);
+#pragma GCC unroll 4
+  for (int m = 0; m < kX; ++m) {
+    const E2m1Step<kDigits>& of_x = x[m].steps[step];
+    const Ints integer = add(multiply_digits(of_x.digits, low, high), of_x.offsets);
+    const Floats scale = multiply(decoded, load_floats(of_x.units));
+    sums[m] = multiply_add(to_floats(integer), scale, sums[m]);
+  }
 }
 
-// One row of the weight.
-template <std::int64_t kGroup, int kDigits>
-Floats multiply_e2m1_row(const E2m1Row<kDigits>& x, const std::uint8_t* codes,
-                         const std::uint16_t* scales, std::int64_t k) {
+// One row of the weight: sums of its products with each row of x.
+template <std::int64_t kGroup, int kX, int kDigits>
+void multiply_e2m1_row(const E2m1Row<kDigits>* x, const std::uint8_t* codes,
+                       const std::uint16_t* scales, std::int64_t k, Floats (&products)[kX]) {
   constexpr std::int64_t kStepGroups = kE2m1Step / kGroup;
   const std::int64_t whole = k / kE2m1Step;
-  Floats sum = broadcast(0.0F);
+  Floats sums[kX] = {};
   const auto add_step = [&](std::int64_t step) __attribute__((always_inline)) {
-    sum = add_e2m1_step<kGroup>(codes + step * kE2m1StepBytes, scales + step * kStepGroups,
-                                x.steps[step], sum);
+    add_e2m1_step<kGroup>(codes + step * kE2m1StepBytes, scales + step * kStepGroups, x, step,
+                          sums);
   };
   for (std::int64_t step = 0; step + 1 < whole; step += 2) {
     _mm_prefetch(reinterpret_cast<const char*>(codes) + step * kE2m1StepBytes + kE2m1FetchAhead,
@@ -174,36 +181,38 @@ Floats multiply_e2m1_row(const E2m1Row<kDigits>& x, const std::uint8_t* codes,
     std::uint16_t last_scales[kStepGroups] = {};
     std::copy_n(codes + whole * kE2m1StepBytes, left / 2, last_codes);
     std::copy_n(scales + whole * kStepGroups, left / kGroup, last_scales);
-    sum = add_e2m1_step<kGroup>(last_codes, last_scales, x.steps[whole], sum);
+    add_e2m1_step<kGroup>(last_codes, last_scales, x, whole, sums);
   }
-  return sum;
+#pragma GCC unroll 4
+  for (int m = 0; m < kX; ++m) products[m] = sums[m];
 }
 
-// `scale_codes`: (N, K / kGroup). False where x does not fit the fixed point: nothing is written
-// then.
-template <class Scales, int kDigits>
-bool multiply_e2m1(const LinearJob& job, const std::uint8_t* codes,
-                   const std::uint8_t* scale_codes) {
+// kX = job.m rows. `scale_codes`: (N, K / kGroup).
+template <class Scales, int kX, int kDigits>
+void multiply_e2m1_weight(const LinearJob& job, const E2m1Row<kDigits>* x,
+                          const std::uint8_t* codes, const std::uint8_t* scale_codes) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const std::int64_t groups = job.k / Scales::kGroup;
-  E2m1Row<kDigits> x;
-  if (!prepare_e2m1_row<Scales>(job, x)) return false;
-  const auto multiply_four = [&](std::int64_t n, std::int64_t rows, std::uint16_t* scales,
-                                 float* sums) {
-    const bool nan =
-        decode_scales<Scales>(scale_codes, n * groups, rows * groups, job.n * groups, scales);
-    Floats products[kWeightRows] = {};
+  // `rows` <= 4 of the weight from n on, to sums[m][at].
+  const auto multiply_four = [&](std::int64_t n, std::int64_t rows, std::int64_t at,
+                                 E2m1Scratch& scratch) {
+    const bool nan = decode_scales<Scales>(scale_codes, n * groups, rows * groups, job.n * groups,
+                                           scratch.scales);
+    Floats products[kX][kWeightRows] = {};
     for (std::int64_t row = 0; row < rows; ++row) {
-      products[row] = multiply_e2m1_row<Scales::kGroup>(x, codes + (n + row) * (job.k / 2),
-                                                        scales + row * groups, job.k);
+      Floats sums[kX];
+      multiply_e2m1_row<Scales::kGroup>(x, codes + (n + row) * (job.k / 2),
+                                        scratch.scales + row * groups, job.k, sums);
+      for (int m = 0; m < kX; ++m) products[m][row] = sums[m];
     }
     for (std::int64_t row = 0; row < rows && nan; ++row) {
-      const std::int64_t at = (n + row) * groups;
-      if (decode_scales<Scales>(scale_codes, at, groups, at + groups, scales)) {
-        products[row] = broadcast(std::numeric_limits<float>::quiet_NaN());
+      const std::int64_t first = (n + row) * groups;
+      if (!decode_scales<Scales>(scale_codes, first, groups, first + groups, scratch.scales)) {
+        continue;
       }
+      for (auto& of_x : products) of_x[row] = broadcast(std::numeric_limits<float>::quiet_NaN());
     }
-    _mm_store_ps(sums, sum_of_each(products));
+    for (int m = 0; m < kX; ++m) _mm_store_ps(scratch.sums[m] + at, sum_of_each(products[m]));
   };
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     E2m1Scratch scratch;
@@ -211,27 +220,54 @@ bool multiply_e2m1(const LinearJob& job, const std::uint8_t* codes,
     for (std::int64_t n = begin * kWeightRows; n < last; n += kRowBlock) {
       const std::int64_t count = smaller(kRowBlock, last - n);
       for (std::int64_t at = 0; at < count; at += kWeightRows) {
-        multiply_four(n + at, smaller(kWeightRows, count - at), scratch.scales,
-                      reinterpret_cast<float*>(scratch.sums) + at);
+        multiply_four(n + at, smaller(kWeightRows, count - at), at, scratch);
       }
-      finish_row<false>(job, 0, n, count, scratch.sums);
+      for (int m = 0; m < kX; ++m) {
+        finish_row<false>(job, m, n, count, reinterpret_cast<const std::int32_t*>(scratch.sums[m]));
+      }
     }
   };
   const std::int64_t blocks = ceil_div(job.n, kWeightRows);
   const std::int64_t grain = ceil_div(kWorthAThread, job.k / 2 * kWeightRows);
   parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
+}
+
+// Not inlined: 50 to 200 KiB of stack. False where a row of x does not fit the fixed point: nothing
+// is written then.
+template <class Scales, int kX, int kDigits>
+[[gnu::noinline]] bool multiply_e2m1(const LinearJob& job, const std::uint8_t* codes,
+                                     const std::uint8_t* scale_codes) {
+  E2m1Row<kDigits> x[kX];
+  for (int m = 0; m < kX; ++m) {
+    if (!prepare_e2m1_row<Scales>(job, m, x[m])) return false;
+  }
+  multiply_e2m1_weight<Scales, kX>(job, x, codes, scale_codes);
   return true;
 }
 
-// The same with as many digits as `x` and the result are worth: a number of two digits is off by
-// 2^-15 of its group's largest at most, a 64th of what rounding to bf16 costs.
+// Rows of bf16 whose results are bf16 take two digits: a number is off by 2^-15 of its group's
+// largest at most, a 64th of what rounding the result costs. Another row takes three.
+inline bool fits_e2m1(const LinearJob& job, DType x) {
+  const bool two_digits = x == DType::kBF16 && job.out.dtype == DType::kBF16;
+  return job.m > 0 && job.m <= (two_digits ? kE2m1MaxRows : 1) && job.k > 0 && job.k <= kMaxChunk;
+}
+
 template <class Scales>
 bool multiply_e2m1(const LinearJob& job, DType x, const std::uint8_t* codes,
                    const std::uint8_t* scale_codes) {
-  if (job.m != 1 || job.k == 0 || job.k > kMaxChunk) return false;
-  return x == DType::kBF16 && job.out.dtype == DType::kBF16
-             ? multiply_e2m1<Scales, 2>(job, codes, scale_codes)
-             : multiply_e2m1<Scales, 3>(job, codes, scale_codes);
+  if (x != DType::kBF16 || job.out.dtype != DType::kBF16) {
+    return multiply_e2m1<Scales, 1, 3>(job, codes, scale_codes);
+  }
+  switch (job.m) {
+    case 1:
+      return multiply_e2m1<Scales, 1, 2>(job, codes, scale_codes);
+    case 2:
+      return multiply_e2m1<Scales, 2, 2>(job, codes, scale_codes);
+    case 3:
+      return multiply_e2m1<Scales, 3, 2>(job, codes, scale_codes);
+    default:
+      return multiply_e2m1<Scales, 4, 2>(job, codes, scale_codes);
+  }
 }
 
 }  // namespace

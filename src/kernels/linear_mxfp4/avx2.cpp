@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/group_parameters_inl.h"
 #include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/linear_mxfp4/implementations.h"
 #include "kernels/linear_mxfp4/job_inl.h"
@@ -21,7 +22,13 @@ struct Scales {
 void linear_mxfp4_avx2(const LinearMxfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(job);
-  if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_scale)) return;
+  if (fits_e2m1(job, args.x.dtype)) {
+    if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_scale)) return;
+    if (job.m > 1) {  // each row as if it were alone
+      for (std::int64_t m = 0; m < job.m; ++m) linear_mxfp4_avx2(rows_of(args, m, 1));
+      return;
+    }
+  }
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

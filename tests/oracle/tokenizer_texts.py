@@ -1,4 +1,4 @@
-"""Text of many kinds for the tokenizer tests, the same at every run."""
+"""Text of many kinds for the tokenizer tests, the same at every run of one tree: its own code is a part of it."""
 
 import gzip
 import pathlib
@@ -38,7 +38,9 @@ def _words(source, count):
 
 
 def _files():
-    sources = sorted([*ROOT.glob("src/**/*.cpp"), *ROOT.glob("src/**/*.h"), *ROOT.glob("tests/oracle/*.py")])
+    # Not src/tokenizer and the tests: they hold special tokens, which not every oracle takes out of plain text.
+    folders = ["formats", "kernels", "checkpoint", "schemes"]
+    sources = sorted(path for folder in folders for path in ROOT.glob(f"src/{folder}/**/*.[ch]*"))
     return "".join(path.read_text(encoding="utf-8") for path in sources)
 
 

@@ -53,8 +53,8 @@ struct Int8Codes : Fp32Sums {
 
 // As e4m3_to_fp32, on words first: those of even and of odd bytes. Exponent and mantissa are moved
 // to where fp32 has them, and x is multiplied by what the biases differ by. 15 operations for 32
-// codes, of which 4 are multiply-adds (pipes 0 and 1 of Zen 3) and 5 shifts (1 and 2): 4 cycles or
-// 8 bytes a cycle, where memory gives 5.
+// codes, of which 4 are multiply-adds (pipes 0 and 1 of Zen 3) and 5 shifts (1 and 2): 4 cycles by
+// count, 6 from L2, or 5 bytes a cycle, which is what memory gives.
 struct E4m3Codes : Fp32Sums {
   static constexpr std::int64_t kBytes = 32;
   static constexpr int kPower = 120;

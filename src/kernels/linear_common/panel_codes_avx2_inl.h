@@ -1,6 +1,6 @@
 // Panels out of codes that lie in order along K, for files of level avx2: 8 rows of the weight
 // times 32 bytes are transposed as they are, so that each lane holds a dword of codes of its own
-// row, and taken apart in lanes. Bound by its stores, one a cycle: a vector takes one shuffle or
+// row, and take apart in lanes. Bound by its stores, one a cycle: a vector takes one shuffle or
 // less, where transposed steps take three, and 1 to 3 operations to take apart, 5 as fp8 or e2m1.
 #pragma once
 

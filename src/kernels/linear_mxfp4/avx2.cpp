@@ -1,6 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
 #include "kernels/linear_common/group_parameters_inl.h"
-#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/linear_mxfp4/implementations.h"
 #include "kernels/linear_mxfp4/job_inl.h"
@@ -30,7 +29,6 @@ void linear_mxfp4_avx2(const LinearMxfp4Args& args) {
       return;
     }
   }
-  set_panel<E2m1Panel>(job, args.weight);
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

@@ -1,6 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
 #include "kernels/linear_common/group_parameters_inl.h"
-#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/linear_nvfp4/implementations.h"
 #include "kernels/linear_nvfp4/job_inl.h"
@@ -34,7 +33,6 @@ void linear_nvfp4_avx2(const LinearNvfp4Args& args) {
       return;
     }
   }
-  set_panel<E2m1Panel>(job, args.weight);
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

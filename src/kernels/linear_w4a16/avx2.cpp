@@ -1,5 +1,4 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
-#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/rows_int4_avx2_inl.h"
 #include "kernels/linear_w4a16/implementations.h"
 #include "kernels/linear_w4a16/job_inl.h"
@@ -24,7 +23,6 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
       return;
     }
   }
-  set_panel<Int4Panel>(job, args.weight);
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }
 

@@ -29,15 +29,14 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kMaxFewRows = 8;    // rows of x
-constexpr std::int64_t kRowsAtOnce = 4;    // of x, that one decoded code meets
+constexpr std::int64_t kMaxFewRows = 4;    // rows of x
 constexpr std::int64_t kWeightRows = 4;    // rows of the weight whose scales and sums go together
 constexpr std::int64_t kRowBlock = 64;     // rows of the weight that share one part of x
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 constexpr std::int64_t kMaxGroups = kMaxChunk / 16 + 16;  // of a chunk, and what job.h says more
 constexpr std::int64_t kHalfGroup = 16;                   // columns that are half a step
 
-// About 570 KiB of stack a thread, of which one row of x uses an eighth.
+// About 310 KiB of stack a thread, of which one row of x uses a quarter.
 struct RowScratch {
   alignas(64) std::int32_t x[kMaxFewRows][kMaxChunk];
   alignas(64) float x_sums[kMaxFewRows][kMaxGroups];
@@ -428,13 +427,13 @@ void multiply_rows(const LinearJob& job, const Format& format, const Weight& wei
 
 // sums[m][row] += zeros . x_sums, over the groups of one chunk
 template <int kX>
-void add_zeros(const float* zeros, std::int64_t groups, std::int64_t row,
-               const float (*x_sums)[kMaxGroups], Floats (*sums)[kWeightRows]) {
+void add_zeros(const float* zeros, std::int64_t groups, std::int64_t row, const RowScratch& scratch,
+               Floats (*sums)[kWeightRows]) {
   for (std::int64_t i = 0; i < groups; i += kLanes) {
     const Lanes lanes = first_lanes(groups - i);
     const Floats values = load_floats(zeros + i, lanes);
     for (int m = 0; m < kX; ++m) {
-      sums[m][row] = multiply_add(values, load_floats(x_sums[m] + i, lanes), sums[m][row]);
+      sums[m][row] = multiply_add(values, load_floats(scratch.x_sums[m] + i, lanes), sums[m][row]);
     }
   }
 }
@@ -480,7 +479,7 @@ void add_chunk(const LinearJob& job, const Format& format, const Weight& weight,
   for (; row < count; ++row) multiply(std::integral_constant<int, 1>{}, row);
   if constexpr (!Format::kInteger) {
     for (row = 0; row < count && job.group_zeros != nullptr; ++row) {
-      add_zeros<kX>(scratch.zeros + row * groups, groups, row, scratch.x_sums + task.m, sums);
+      add_zeros<kX>(scratch.zeros + row * groups, groups, row, scratch, sums);
     }
   }
   for (int m = 0; m < kX; ++m) {
@@ -499,26 +498,25 @@ void add_chunk(const LinearJob& job, const Format& format, const Weight& weight,
   }
 }
 
-// All rows of x over four rows of the weight: four by four, which read the weight again from L1;
-// those with scales of their own, one by one.
+// All rows of x together over four rows of the weight; with scales of their own, one by one.
 template <class Format>
 void add_chunk_for_rows(const LinearJob& job, const Format& format, const Weight& weight,
                         ChunkTask task, RowScratch& scratch) {
-  const std::int64_t at_once = job.x_group_scale != nullptr ? 1 : kRowsAtOnce;
-  for (; task.m < job.m; task.m += at_once) {
-    switch (smaller(at_once, job.m - task.m)) {
-      case 1:
-        add_chunk<Format, 1>(job, format, weight, task, scratch);
-        break;
-      case 2:
-        add_chunk<Format, 2>(job, format, weight, task, scratch);
-        break;
-      case 3:
-        add_chunk<Format, 3>(job, format, weight, task, scratch);
-        break;
-      default:
-        add_chunk<Format, 4>(job, format, weight, task, scratch);
+  if (job.x_group_scale != nullptr) {
+    for (task.m = 0; task.m < job.m; ++task.m) {
+      add_chunk<Format, 1>(job, format, weight, task, scratch);
     }
+    return;
+  }
+  switch (job.m) {
+    case 1:
+      return add_chunk<Format, 1>(job, format, weight, task, scratch);
+    case 2:
+      return add_chunk<Format, 2>(job, format, weight, task, scratch);
+    case 3:
+      return add_chunk<Format, 3>(job, format, weight, task, scratch);
+    default:
+      return add_chunk<Format, 4>(job, format, weight, task, scratch);
   }
 }
 
@@ -531,9 +529,7 @@ inline std::int64_t chunk_length(const LinearJob& job) {
 // Whether multiply_few_rows takes the job.
 template <class Format>
 bool fits_few_rows(const LinearJob& job) {
-  const bool decoded_again = Format::kInteger || job.x_group_scale != nullptr;
-  const std::int64_t most = decoded_again ? kRowsAtOnce : kMaxFewRows;
-  if (job.m == 0 || job.m > most || job.k == 0) return false;
+  if (job.m == 0 || job.m > kMaxFewRows || job.k == 0) return false;
   if (job.group_scales == nullptr) return true;
   if (job.group >= job.k && job.k <= kMaxChunk) return true;
   if (job.group == kHalfGroup) return Format::kHalves;

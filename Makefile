@@ -90,7 +90,7 @@ figures: setup ## Write the tables and plots of README and docs from bench/resul
 format: ## Format the sources
 	@scripts/lint.py --format
 
-lint: build ## clang-format, clang-tidy, file lengths (ALL=1: clang-tidy on what includes libtorch too)
+lint: build ## clang-format, clang-tidy, file lengths (ALL=1: clang-tidy on the slow units too)
 	@scripts/lint.py --build build/$(PRESET) $(if $(ALL),--all)
 
 install: build ## Install to PREFIX (default /usr/local)

@@ -21,7 +21,8 @@ MAX_LINES = 800
 MEDIAN_LINES = 200
 # clang 14 does not know the names of some CPU features that __builtin_cpu_supports of GCC 12 takes.
 NOT_FOR_CLANG = ROOT / "src/kernels/runtime/cpu.cpp"
-TORCH_FOLDERS = ["nn", "quantize", "moe", "models", "cli/torch"]
+# Units with libtorch's, CLI11's or the JSON library's headers, which cost half a minute each.
+SLOW_FOLDERS = ["nn", "quantize", "moe", "models", "cli"]
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")
 
 
@@ -95,8 +96,7 @@ def check_tidy(build, everything):
         # Tests and benchmarks are formatted but not tidied: GoogleTest's headers cost 20 s a file.
         if path.suffix != ".cpp" or path == NOT_FOR_CLANG or not path.is_relative_to(ROOT / "src"):
             continue
-        # Units with libtorch's C++ headers cost half a minute each: with --all only.
-        if not everything and any(path.is_relative_to(ROOT / "src" / d) for d in TORCH_FOLDERS):
+        if not everything and any(path.is_relative_to(ROOT / "src" / d) for d in SLOW_FOLDERS):
             continue
         key = cache / tidy_key(path, entry.get("command", ""))
         if not key.exists():
@@ -120,7 +120,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", action="store_true")
     parser.add_argument("--build", type=pathlib.Path)
-    parser.add_argument("--all", action="store_true", help="clang-tidy on what includes libtorch too")
+    parser.add_argument("--all", action="store_true", help="clang-tidy on the units with slow headers too")
     arguments = parser.parse_args()
     files = [path for path in tracked_files() if SOURCE.search(path.name)]
     ok = check_format(files, rewrite=arguments.format)

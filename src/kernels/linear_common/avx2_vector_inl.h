@@ -176,5 +176,28 @@ inline void store_codes(std::int8_t* to, Lanes lanes, Floats values) {
   std::memcpy(to, &codes, static_cast<std::size_t>(lanes.count));
 }
 
+// Bits of the largest |x|, in all lanes: they are ordered as the numbers are, NaN above all. Zeros
+// behind `count`.
+inline Ints largest_magnitude(const void* x, std::int64_t count) {
+  const auto* from = static_cast<const std::int32_t*>(x);
+  const Ints mask = broadcast(0x7FFFFFFF);
+  Ints largest = _mm256_setzero_si256();
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    largest = _mm256_max_epi32(largest, _mm256_and_si256(load_ints(from + i), mask));
+  }
+  largest = _mm256_max_epi32(largest, _mm256_permute2x128_si256(largest, largest, 0x01));
+  largest = _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b01001110));
+  return _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b10110001));
+}
+inline std::int32_t largest_bits(const void* x, std::int64_t count) {
+  return _mm_cvtsi128_si32(_mm256_castsi256_si128(largest_magnitude(x, count)));
+}
+
+// Lane i of the result: the whole of vector i.
+inline __m128 sum_of_each(const Floats* v) {
+  const Floats abcd = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+  return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
+}
+
 }  // namespace
 }  // namespace lowp::kernels

@@ -71,5 +71,11 @@ Args rows_of(const Args& args, std::int64_t first, std::int64_t rows) {
   return part;
 }
 
+// Each row of x as if it were alone.
+template <class Args>
+void run_each_row(const Args& args, void (*run)(const Args&)) {
+  for (std::int64_t m = 0; m < args.x.rows; ++m) run(rows_of(args, m, 1));
+}
+
 }  // namespace
 }  // namespace lowp::kernels

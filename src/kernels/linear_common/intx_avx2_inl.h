@@ -126,14 +126,7 @@ struct IntxAvx2 {
   static Ints round(Floats values) { return _mm256_cvtps_epi32(values); }
 
   static std::int32_t largest_magnitude(const float* x, std::int64_t count) {
-    Ints largest = _mm256_setzero_si256();
-    for (std::int64_t i = 0; i < count; i += kLanes) {
-      const Ints magnitude = _mm256_and_si256(load_ints(x + i), broadcast(0x7FFFFFFF));
-      largest = _mm256_max_epi32(largest, magnitude);
-    }
-    alignas(32) std::int32_t lanes[kLanes];
-    store_ints(lanes, largest);
-    return *std::max_element(lanes, lanes + kLanes);
+    return largest_bits(x, count);
   }
 
   static Ints digit(const Ints* numbers, int d) {

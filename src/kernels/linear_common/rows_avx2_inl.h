@@ -80,20 +80,6 @@ inline void sum_groups(const LinearJob& job, Chunk chunk, const std::int32_t* x,
   }
 }
 
-// The bits of the largest magnitude, those of NaN above all; zeros behind `count`.
-inline std::int32_t largest_bits(const void* x, std::int64_t count) {
-  const auto* from = static_cast<const std::int32_t*>(x);
-  Ints largest = _mm256_setzero_si256();
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    const Ints magnitudes = _mm256_and_si256(load_ints(from + i), broadcast(0x7FFFFFFF));
-    largest = _mm256_max_epi32(largest, magnitudes);
-  }
-  const __m128i four =
-      _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
-  const __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0b01001110));
-  return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0b10110001)));
-}
-
 // Of numbers that are normal.
 inline int exponent_of(float value) { return (std::bit_cast<std::int32_t>(value) >> 23) - 127; }
 inline float power_of_two(int exponent) { return std::bit_cast<float>((exponent + 127) << 23); }
@@ -128,10 +114,6 @@ void prepare_x(const LinearJob& job, Chunk chunk, RowScratch& scratch) {
 }
 
 // Lane i of the result: the whole of vector i.
-inline __m128 sum_of_each(const Floats* v) {
-  const __m256 abcd = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
-  return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
-}
 inline __m128i sum_of_each(const Int32s* v) {
   const auto part = [v](int i) { return reinterpret_cast<__m256i>(v[i]); };
   const __m256i abcd =

@@ -191,7 +191,6 @@ void multiply_e2m1_row(const E2m1Row<kDigits>* x, const std::uint8_t* codes,
 template <class Scales, int kX, int kDigits>
 void multiply_e2m1_weight(const LinearJob& job, const E2m1Row<kDigits>* x,
                           const std::uint8_t* codes, const std::uint8_t* scale_codes) {
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const std::int64_t groups = job.k / Scales::kGroup;
   // `rows` <= 4 of the weight from n on, to sums[m][at].
   const auto multiply_four = [&](std::int64_t n, std::int64_t rows, std::int64_t at,
@@ -227,9 +226,7 @@ void multiply_e2m1_weight(const LinearJob& job, const E2m1Row<kDigits>* x,
       }
     }
   };
-  const std::int64_t blocks = ceil_div(job.n, kWeightRows);
-  const std::int64_t grain = ceil_div(kWorthAThread, job.k / 2 * kWeightRows);
-  parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
+  share_nibble_rows(job, kWeightRows, body);
 }
 
 // Not inlined: 50 to 200 KiB of stack. False where a row of x does not fit the fixed point: nothing
@@ -247,15 +244,19 @@ template <class Scales, int kX, int kDigits>
 
 // Rows of bf16 whose results are bf16 take two digits: a number is off by 2^-15 of its group's
 // largest at most, a 64th of what rounding the result costs. Another row takes three.
+inline bool takes_two_digits(const LinearJob& job, DType x) {
+  return x == DType::kBF16 && job.out.dtype == DType::kBF16;
+}
+
 inline bool fits_e2m1(const LinearJob& job, DType x) {
-  const bool two_digits = x == DType::kBF16 && job.out.dtype == DType::kBF16;
-  return job.m > 0 && job.m <= (two_digits ? kE2m1MaxRows : 1) && job.k > 0 && job.k <= kMaxChunk;
+  const std::int64_t rows = takes_two_digits(job, x) ? kE2m1MaxRows : 1;
+  return job.m > 0 && job.m <= rows && job.k > 0 && job.k <= kMaxChunk;
 }
 
 template <class Scales>
 bool multiply_e2m1(const LinearJob& job, DType x, const std::uint8_t* codes,
                    const std::uint8_t* scale_codes) {
-  if (x != DType::kBF16 || job.out.dtype != DType::kBF16) {
+  if (!takes_two_digits(job, x)) {
     return multiply_e2m1<Scales, 1, 3>(job, codes, scale_codes);
   }
   switch (job.m) {

@@ -101,18 +101,6 @@ Ints store_digits(const float* x, Floats factor, int half, DigitStep<kDigits>& s
   return sum;
 }
 
-// Bits of the largest |x|, in all lanes: they are ordered as the numbers are, NaN above all.
-inline Ints largest_magnitude(const float* x, std::int64_t count) {
-  const Ints mask = broadcast(0x7FFFFFFF);
-  Ints largest = _mm256_setzero_si256();
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    largest = _mm256_max_epi32(largest, _mm256_and_si256(load_ints(x + i), mask));
-  }
-  largest = _mm256_max_epi32(largest, _mm256_permute2x128_si256(largest, largest, 0x01));
-  largest = _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b01001110));
-  return _mm256_max_epi32(largest, _mm256_shuffle_epi32(largest, 0b10110001));
-}
-
 // The lanes of two vectors' sums as the halves of one.
 inline Ints halves_of(Ints first, Ints second) {
   return add(_mm256_permute2x128_si256(first, second, 0x20),
@@ -290,12 +278,6 @@ struct Int4RowProduct {
   }
 };
 
-// Lane i of the result: the whole of vector i.
-inline __m128 whole_of_each(const Floats (&v)[kInt4Rows]) {
-  const Floats abcd = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
-  return _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps(abcd, 1));
-}
-
 // Scales of `rows` rows of the weight times the units of each row of x, and zeros.
 template <int kDigits>
 void hold_int4_groups(const LinearJob& job, const DigitRow<kDigits>* x, std::int64_t n,
@@ -335,7 +317,7 @@ void multiply_four_int4_rows(const LinearJob& job, const Product& product,
                               load_floats(x.x_sums + i, lanes), all[row]);
     }
   }
-  _mm_store_ps(reinterpret_cast<float*>(sums), whole_of_each(all));
+  _mm_store_ps(reinterpret_cast<float*>(sums), sum_of_each(all));
 }
 
 inline bool fits_int4_rows(const LinearJob& job) {
@@ -344,18 +326,20 @@ inline bool fits_int4_rows(const LinearJob& job) {
          job.k <= kInt4MaxColumns;
 }
 
-// At least `grain`, so that ranges of this length are as many for each thread.
-inline std::int64_t even_grain(const ParallelFor* parallel, std::int64_t count,
-                               std::int64_t grain) {
-  const std::int64_t threads = threads_of(parallel);
-  const std::int64_t ranges = count / grain / threads * threads;
-  return ranges == 0 ? grain : ceil_div(count, ranges);
+// body(begin, end) of blocks of `rows` rows of the weight: as many ranges for each thread.
+template <class Body>
+void share_nibble_rows(const LinearJob& job, std::int64_t rows, const Body& body) {
+  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
+  const std::int64_t blocks = ceil_div(job.n, rows);
+  const std::int64_t grain = ceil_div(kWorthAThread, job.k / 2 * rows);
+  const std::int64_t threads = threads_of(job.parallel);
+  const std::int64_t ranges = blocks / grain / threads * threads;
+  parallel_for(job.parallel, blocks, ranges == 0 ? grain : ceil_div(blocks, ranges), body);
 }
 
 template <class Product, int kDigits>
 void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes,
                           const DigitRow<kDigits>* x, const Product& product) {
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const std::int64_t row_bytes = job.k / 2;
   const std::int64_t groups = job.k / job.group;
   // Whose scales are held at once
@@ -383,9 +367,7 @@ void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes,
       }
     }
   };
-  const std::int64_t blocks = ceil_div(job.n, kInt4Rows);
-  const std::int64_t grain = ceil_div(kWorthAThread, row_bytes * kInt4Rows);
-  parallel_for(job.parallel, blocks, even_grain(job.parallel, blocks, grain), body);
+  share_nibble_rows(job, kInt4Rows, body);
 }
 
 // x: job.m rows. job fits_int4_rows.

@@ -24,10 +24,7 @@ void linear_mxfp4_avx2(const LinearMxfp4Args& args) {
   set_weight<NibbleCodes>(job);
   if (fits_e2m1(job, args.x.dtype)) {
     if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_scale)) return;
-    if (job.m > 1) {  // each row as if it were alone
-      for (std::int64_t m = 0; m < job.m; ++m) linear_mxfp4_avx2(rows_of(args, m, 1));
-      return;
-    }
+    if (job.m > 1) return run_each_row(args, linear_mxfp4_avx2);
   }
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }

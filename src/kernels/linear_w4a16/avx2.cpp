@@ -18,10 +18,7 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
     const bool done =
         bf16 ? multiply_int4_rows<2>(job, args.weight) : multiply_int4_rows<3>(job, args.weight);
     if (done) return;
-    if (job.m > 1) {  // each row as if it were alone
-      for (std::int64_t m = 0; m < job.m; ++m) linear_w4a16_avx2(rows_of(args, m, 1));
-      return;
-    }
+    if (job.m > 1) return run_each_row(args, linear_w4a16_avx2);
   }
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }

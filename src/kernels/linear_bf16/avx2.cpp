@@ -1,5 +1,6 @@
 #include "kernels/linear_bf16/implementations.h"
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -16,6 +17,7 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
 void linear_bf16_avx2(const LinearBf16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
+  set_panel<Bf16Panel>(job, args.weight);
   multiply(job, Bf16Codes{}, args.weight);
 }
 

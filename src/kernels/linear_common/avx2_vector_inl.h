@@ -25,6 +25,7 @@ struct Lanes {
 
 // Sums of integer products, as in avx512_vector_inl.h.
 using Int32s = std::int32_t __attribute__((vector_size(32)));
+using Int16s = std::int16_t __attribute__((vector_size(32)));
 
 // The first `count` lanes, all of them from 8 on, none below 1.
 inline Lanes first_lanes(std::int64_t count) {
@@ -64,6 +65,16 @@ inline Floats divide(Floats a, Floats b) { return _mm256_div_ps(a, b); }
 inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 inline Floats multiply_subtract(Floats a, Floats b, Floats c) { return _mm256_fmsub_ps(a, b, c); }
 inline Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+// sum + products, as one instruction: GCC 12 keeps sums of integers in memory too, and stores them
+// after every step.
+inline Int32s add_in_register(Int32s sum, Ints products) {
+  asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));
+  return sum;
+}
+inline Int16s add_in_register(Int16s sum, Ints products) {
+  asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(products));
+  return sum;
+}
 inline Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
 inline Ints multiply(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
 inline Floats to_floats(Ints values) { return _mm256_cvtepi32_ps(values); }

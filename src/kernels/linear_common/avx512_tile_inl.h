@@ -13,6 +13,7 @@ constexpr std::int64_t kPanelSteps = 128;  // 24 KiB of decoded weight: stays in
 constexpr std::int64_t kBlockPanels = 4;   // panels that share one decoded block of x
 constexpr std::int64_t kBlockRows = 256;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
+constexpr std::int64_t kRowsAhead = 0;  // x is not read ahead
 
 }  // namespace
 }  // namespace lowp::kernels

@@ -19,6 +19,9 @@ LinearJob job_of_matrix(const Args& args) {
                     std::int32_t* steps) {
     matrix_to_fp32(static_cast<const Args*>(from)->x, row, k_begin, k_end, steps);
   };
+  job.x_codes = args.x.data;
+  job.x_code_bytes = args.x.dtype == DType::kF32 ? 4 : 2;
+  job.x_codes_stride = args.x.stride * job.x_code_bytes;
   if (args.x.dtype == DType::kF32) job.x = args.x.data;
   job.x_stride = args.x.stride * 4;
   job.bias = args.bias;

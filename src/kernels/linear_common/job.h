@@ -21,15 +21,29 @@ struct LinearJob {
   using GroupValues = void (*)(const void* args, std::int64_t n, std::int64_t rows,
                                std::int64_t group, std::int64_t count, float* values);
 
+  // Steps of columns [k_begin, k_end) of the panel of rows n to n + kPanelColumns: (steps,
+  // kPanelColumns), whole chunks of it, at most kPanelSteps. The codes of the panel at (next_n,
+  // next_k) are read ahead.
+  using FillPanel = void (*)(const LinearJob& job, std::int64_t n, std::int64_t k_begin,
+                             std::int64_t k_end, std::int64_t next_n, std::int64_t next_k,
+                             std::int32_t* panel);
+
   const void* args;  // what the functions below are called with
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
 
   Decode decode_weight;
+  FillPanel fill_panel;    // instead of decode_weight, or nullptr
+  const void* codes;       // (N, row_bytes), with fill_panel
+  std::int64_t row_bytes;  // of the weight
+  std::int64_t unit;       // columns whose steps have an order of their own, a power of two; or 0
   Decode decode_x;
-  const void* x;          // (M, K) where the steps can be read as they are, or nullptr
-  std::int64_t x_stride;  // bytes from row to row
+  const void* x_codes;          // (M, K) elements that decode_x reads, to be read ahead, or nullptr
+  std::int64_t x_codes_stride;  // bytes from row to row
+  std::int64_t x_code_bytes;    // of an element
+  const void* x;                // (M, K) where the steps can be read as they are, or nullptr
+  std::int64_t x_stride;        // bytes from row to row
 
   // The partial sum of each group of `group` columns is multiplied by its scale, and by
   // x_group_scale if there is one; its zero times the sum of x is added. Before the scale, its

@@ -26,28 +26,39 @@ struct PanelScratch {
   float x_sums[kMaxSegments][kBlockRows];
 };
 
-// One piece of a panel times kRows rows of x: what is added to the sums.
-struct Segment {
+// A panel times kRows rows of x, piece by piece: what is added to the sums. Numbers of columns are
+// (count, kPanelColumns).
+struct Tile {
   const char* x;  // first row's steps
   std::int64_t x_stride;
   const std::int32_t (*panel)[kPanelColumns];
-  std::int64_t steps;
+  const KRange* pieces;
+  std::int64_t count;
+  std::int64_t narrow_steps;  // that sums of 16 bits hold
   std::int32_t (*sums)[kBlockColumns];
-  const float* scales;         // (kPanelColumns), or nullptr
-  const float* zeros;          // (kPanelColumns), or nullptr
-  const float* offsets;        // (kPanelColumns), or nullptr
-  const float* x_sums;         // (kRows), with zeros or offsets
-  const float* x_group_scale;  // rows x_groups apart, or nullptr
+  const GroupNumbers* scales;         // or nullptr
+  const GroupNumbers* zeros;          // or nullptr
+  const GroupNumbers* offsets;        // or nullptr
+  const float (*x_sums)[kBlockRows];  // with zeros or offsets
+  const float* x_group_scale;         // rows x_groups apart, or nullptr
   std::int64_t x_groups;
 };
+
+// Rows of x in registers: fewer than kTileRows where products need registers before they are added.
+template <class Multiplier>
+constexpr std::int64_t tile_rows() {
+  if constexpr (requires { Multiplier::kTileRows; }) return Multiplier::kTileRows;
+  return kTileRows;
+}
 
 inline Floats as_floats(Floats sums) { return sums; }
 inline Floats as_floats(Int32s sums) { return to_floats(reinterpret_cast<Ints>(sums)); }
 
-// sums += (partial (+ offset * x_sum)) * scale (+ zero * x_sum)
+// sums += (partial (+ offset * x_sum)) * scale (+ zero * x_sum), of piece i
 template <class Multiplier, int kVectors>
-inline void add_row(const Segment& segment, int row, const typename Multiplier::Sum* partial) {
-  std::int32_t* sums = segment.sums[row];
+[[gnu::always_inline]] inline void add_row(const Tile& tile, std::int64_t i, int row,
+                                           const typename Multiplier::Sum* partial) {
+  std::int32_t* sums = tile.sums[row];
 #pragma GCC unroll 3
   for (int v = 0; v < kVectors; ++v) {
     if constexpr (Multiplier::kInteger) {
@@ -56,21 +67,21 @@ inline void add_row(const Segment& segment, int row, const typename Multiplier::
     } else {
       Floats sum = load_floats(sums + v * kLanes);
       Floats product = as_floats(partial[v]);
-      if (segment.offsets != nullptr) {
-        product = multiply_add(load_floats(segment.offsets + v * kLanes),
-                               broadcast(segment.x_sums[row]), product);
+      if (tile.offsets != nullptr) {
+        product = multiply_add(load_floats(tile.offsets[i] + v * kLanes),
+                               broadcast(tile.x_sums[i][row]), product);
       }
-      if (segment.scales == nullptr) {
+      if (tile.scales == nullptr) {
         sum = add(sum, product);
       } else {
-        Floats scale = load_floats(segment.scales + v * kLanes);
-        if (segment.x_group_scale != nullptr) {
-          scale = multiply(scale, broadcast(segment.x_group_scale[row * segment.x_groups]));
+        Floats scale = load_floats(tile.scales[i] + v * kLanes);
+        if (tile.x_group_scale != nullptr) {
+          scale = multiply(scale, broadcast(tile.x_group_scale[row * tile.x_groups + i]));
         }
         sum = multiply_add(product, scale, sum);
-        if (segment.zeros != nullptr) {
-          sum = multiply_add(load_floats(segment.zeros + v * kLanes),
-                             broadcast(segment.x_sums[row]), sum);
+        if (tile.zeros != nullptr) {
+          sum = multiply_add(load_floats(tile.zeros[i] + v * kLanes),
+                             broadcast(tile.x_sums[i][row]), sum);
         }
       }
       store_floats(sums + v * kLanes, sum);
@@ -112,41 +123,45 @@ template <class Multiplier, class Sum, int kRows, int kVectors>
 }
 
 template <class Multiplier, int kRows, int kVectors>
-void multiply_tile(const Segment& segment) {
-  typename Multiplier::Sum sum[kRows][kVectors];
-  clear(sum);
-  const char* x = segment.x;
-  const std::int32_t* panel = segment.panel[0];
-  if constexpr (requires { typename Multiplier::Narrow; }) {
-    // Sums of 16 bits, which hold so many steps.
-    for (std::int64_t left = segment.steps; left > 0; left -= Multiplier::kNarrowSteps) {
-      typename Multiplier::Narrow narrow[kRows][kVectors];
-      clear(narrow);
-      add_steps<Multiplier>(narrow, smaller(left, Multiplier::kNarrowSteps), segment.x_stride, x,
-                            panel);
+void multiply_tile(const Tile& tile) {
+  const char* x = tile.x;
+  const std::int32_t* panel = tile.panel[0];
+  for (std::int64_t i = 0; i < tile.count; ++i) {
+    const std::int64_t steps =
+        ceil_div(tile.pieces[i].end - tile.pieces[i].begin, Multiplier::kPerStep);
+    typename Multiplier::Sum sum[kRows][kVectors];
+    clear(sum);
+    if constexpr (requires { typename Multiplier::Narrow; }) {
+      // The number of steps is no constant: GCC 12 would unroll them all, and reload the weights.
+      for (std::int64_t left = steps; left > 0; left -= tile.narrow_steps) {
+        typename Multiplier::Narrow narrow[kRows][kVectors];
+        clear(narrow);
+        add_steps<Multiplier>(narrow, smaller(left, tile.narrow_steps), tile.x_stride, x, panel);
 #pragma GCC unroll 8
-      for (int row = 0; row < kRows; ++row) {
+        for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 3
-        for (int v = 0; v < kVectors; ++v) {
-          sum[row][v] = Multiplier::widen(sum[row][v], narrow[row][v]);
+          for (int v = 0; v < kVectors; ++v) {
+            sum[row][v] = Multiplier::widen(sum[row][v], narrow[row][v]);
+          }
         }
       }
+    } else {
+      add_steps<Multiplier>(sum, steps, tile.x_stride, x, panel);
     }
-  } else {
-    add_steps<Multiplier>(sum, segment.steps, segment.x_stride, x, panel);
-  }
 #pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) add_row<Multiplier, kVectors>(segment, row, sum[row]);
+    for (int row = 0; row < kRows; ++row) add_row<Multiplier, kVectors>(tile, i, row, sum[row]);
+  }
 }
 
-using MultiplyTile = void (*)(const Segment&);
+using MultiplyTile = void (*)(const Tile&);
 
 // By the number of rows, less one.
 template <class Multiplier, int kVectors>
 constexpr auto kMultiplyTile = []<int... kRow>(std::integer_sequence<int, kRow...>) {
-  return std::array<MultiplyTile, kTileRows>{multiply_tile<Multiplier, kRow + 1, kVectors>...};
+  return std::array<MultiplyTile, sizeof...(kRow)>{
+      multiply_tile<Multiplier, kRow + 1, kVectors>...};
 }
-(std::make_integer_sequence<int, kTileRows>{});
+(std::make_integer_sequence<int, tile_rows<Multiplier>()>{});
 
 template <class Multiplier>
 MultiplyTile choose_tile(std::int64_t rows, std::int64_t columns) {
@@ -205,32 +220,50 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
   }
   const bool in_panel = scales_go_into_panel<Multiplier>(job);
   if (in_panel) scale_panel(range, pieces, count, job.group_zeros != nullptr, scratch);
-  const KRange* segments = in_panel ? &range : pieces;
-  const std::int64_t segment_count = in_panel ? 1 : count;
-  for (std::int64_t row = 0; row < block.rows; row += kTileRows) {
-    const std::int64_t rows = smaller(kTileRows, block.rows - row);
-    const auto tile = choose_tile<Multiplier>(rows, columns);
-    for (std::int64_t i = 0; i < segment_count; ++i) {
-      const std::int64_t step = (segments[i].begin - range.begin) / Multiplier::kPerStep;
-      Segment segment{};
-      segment.x = x + row * x_stride + step * 4;
-      segment.x_stride = x_stride;
-      segment.panel = scratch.panel + step;
-      segment.steps = ceil_div(segments[i].end - segments[i].begin, Multiplier::kPerStep);
-      segment.sums =
-          reinterpret_cast<std::int32_t(*)[kBlockColumns]>(scratch.sums[row] + (panel_n - block.n));
-      if (job.group_scales != nullptr && !in_panel) segment.scales = scratch.scales[i];
-      segment.x_sums = scratch.x_sums[i] + row;
-      if (job.group_zeros != nullptr && !in_panel) segment.zeros = scratch.zeros[i];
-      if (job.group_offsets != nullptr) segment.offsets = scratch.offsets[i];
-      if (job.x_group_scale != nullptr) {
-        segment.x_group_scale =
-            job.x_group_scale + (block.m + row) * x_groups + segments[i].begin / job.group;
-        segment.x_groups = x_groups;
-      }
-      tile(segment);
+  constexpr std::int64_t kRows = tile_rows<Multiplier>();
+  for (std::int64_t row = 0; row < block.rows; row += kRows) {
+    Tile tile{};
+    tile.x = x + row * x_stride;
+    tile.x_stride = x_stride;
+    tile.panel = scratch.panel;
+    tile.pieces = in_panel ? &range : pieces;
+    tile.count = in_panel ? 1 : count;
+    if constexpr (requires { typename Multiplier::Narrow; }) {
+      tile.narrow_steps = Multiplier::kNarrowSteps;
     }
+    tile.sums =
+        reinterpret_cast<std::int32_t(*)[kBlockColumns]>(scratch.sums[row] + (panel_n - block.n));
+    if (job.group_scales != nullptr && !in_panel) tile.scales = scratch.scales;
+    if (job.group_zeros != nullptr && !in_panel) tile.zeros = scratch.zeros;
+    if (job.group_offsets != nullptr) tile.offsets = scratch.offsets;
+    tile.x_sums = reinterpret_cast<const float(*)[kBlockRows]>(scratch.x_sums[0] + row);
+    if (job.x_group_scale != nullptr) {
+      tile.x_group_scale = job.x_group_scale + (block.m + row) * x_groups + range.begin / job.group;
+      tile.x_groups = x_groups;
+    }
+    choose_tile<Multiplier>(smaller(kRows, block.rows - row), columns)(tile);
   }
+}
+
+// Row `row` of x's codes in columns of `range`.
+inline void read_ahead_x(const LinearJob& job, std::int64_t row, KRange range) {
+  const char* codes = static_cast<const char*>(job.x_codes) + row * job.x_codes_stride;
+  for (std::int64_t at = range.begin * job.x_code_bytes; at < range.end * job.x_code_bytes;
+       at += 64) {
+    __builtin_prefetch(codes + at);
+  }
+}
+
+// The panel of columns [n, n + kPanelColumns); the next one of the block is read ahead.
+inline void decode_panel(const LinearJob& job, const PanelBlock& block, std::int64_t n,
+                         KRange range, std::int64_t steps, PanelScratch& scratch) {
+  if (job.fill_panel == nullptr) {
+    fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
+    return;
+  }
+  const bool last = n + kPanelColumns >= block.n + block.columns;
+  job.fill_panel(job, n, range.begin, range.end, last ? block.n : n + kPanelColumns,
+                 last ? range.end : range.begin, scratch.panel[0]);
 }
 
 template <class Multiplier>
@@ -244,6 +277,8 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
     const std::int64_t steps = ceil_div(range.end - range.begin, Multiplier::kPerStep);
     KRange pieces[kMaxSegments];
     const std::int64_t count = split(job, range, pieces);
+    // The last unit is whole: zeros behind its columns.
+    if (job.unit > 0) pieces[count - 1].end += -range.end & (job.unit - 1);
 
     // x as it is, unless a step would reach over the end of a row or sums of x are needed.
     const bool whole = (range.end - range.begin) % Multiplier::kPerStep == 0;
@@ -257,6 +292,9 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       x = static_cast<const char*>(job.x) + block.m * x_stride + begin * 4 / Multiplier::kPerStep;
     } else {
       for (std::int64_t row = 0; row < block.rows; ++row) {
+        if (kRowsAhead > 0 && job.x_codes != nullptr && row + kRowsAhead < block.rows) {
+          read_ahead_x(job, block.m + row + kRowsAhead, range);
+        }
         job.decode_x(job.args, block.m + row, range.begin, range.end, scratch.x[row]);
       }
     }
@@ -271,7 +309,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       }
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
-      fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
+      decode_panel(job, block, n, range, steps, scratch);
       multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
     }
   }
@@ -286,7 +324,8 @@ void multiply_panels(const LinearJob& job) {
   if (job.m == 0 || job.n == 0) return;
   const std::int64_t panels = ceil_div(job.n, kPanelColumns);
   const std::int64_t row_blocks = ceil_div(job.m, kBlockRows);
-  const std::int64_t block_rows = ceil_div(ceil_div(job.m, row_blocks), kTileRows) * kTileRows;
+  constexpr std::int64_t kRows = tile_rows<Multiplier>();
+  const std::int64_t block_rows = ceil_div(ceil_div(job.m, row_blocks), kRows) * kRows;
   const std::int64_t panel_macs = block_rows * kPanelColumns * (job.k + 1);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 10 us
   const std::int64_t worth = ceil_div(kWorthAThread, panel_macs);

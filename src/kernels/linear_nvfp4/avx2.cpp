@@ -1,5 +1,6 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
 #include "kernels/linear_common/group_parameters_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/linear_nvfp4/implementations.h"
 #include "kernels/linear_nvfp4/job_inl.h"
@@ -30,6 +31,7 @@ void linear_nvfp4_avx2(const LinearNvfp4Args& args) {
     if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_block_scale)) return;
     if (job.m > 1) return run_each_row(args, linear_nvfp4_avx2);
   }
+  set_panel<E2m1Panel>(job, args.weight);
   multiply(job, NibbleCodes(kE2m1Bf16), args.weight);
 }
 

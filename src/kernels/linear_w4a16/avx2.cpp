@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/rows_int4_avx2_inl.h"
 #include "kernels/linear_w4a16/implementations.h"
 #include "kernels/linear_w4a16/job_inl.h"
@@ -20,6 +21,7 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
     if (done) return;
     if (job.m > 1) return run_each_row(args, linear_w4a16_avx2);
   }
+  set_panel<Int4Panel>(job, args.weight);
   multiply(job, NibbleCodes(kInt4Bf16), args.weight);
 }
 

@@ -1,6 +1,7 @@
 // vpmaddubsw adds the products of pairs in int16, which holds those of unsigned nibbles eight times
 // over; that is twice as many products an instruction as linear_w8a8 has.
 #include "kernels/linear_common/avx2_tile_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_common/rows_int4_avx2_inl.h"
 #include "kernels/linear_w4a8/implementations.h"
@@ -8,8 +9,6 @@
 
 namespace lowp::kernels {
 namespace {
-
-using Int16s = std::int16_t __attribute__((vector_size(32)));
 
 Ints nibble_mask() { return _mm256_set1_epi8(0x0F); }
 
@@ -22,10 +21,10 @@ struct NibblePairs {
   static constexpr bool kInteger = false;
   static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 4;
+  static constexpr std::int64_t kTileRows = 4;
 
   static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
-    return reinterpret_cast<Narrow>(
-        _mm256_add_epi16(reinterpret_cast<Ints>(sum), _mm256_maddubs_epi16(weight, x)));
+    return add_in_register(sum, _mm256_maddubs_epi16(weight, x));
   }
   static Sum widen(Sum sum, Narrow narrow) {
     return reinterpret_cast<Sum>(
@@ -81,6 +80,30 @@ void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int
   }
 }
 
+// As nibbles lie in a dword: of eight columns the first step has those of even place.
+struct NibblesPanel {
+  static constexpr std::int64_t kUnit = 8;
+  static constexpr std::int64_t kBits = 4;
+  static constexpr int kSteps = 2;
+  static void unpack(Ints dwords, Floats* steps) {
+    Ints nibbles[kSteps];
+    Avx2Rows::split(dwords, nibbles[0], nibbles[1]);
+    for (int i = 0; i < kSteps; ++i) steps[i] = _mm256_castsi256_ps(nibbles[i]);
+  }
+};
+
+void decode_x_for_nibbles(const void* from, std::int64_t row, std::int64_t k_begin,
+                          std::int64_t k_end, std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW4A8Args*>(from);
+  const std::int8_t* codes = args.x + row * args.k;
+  const Ints order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15));
+  for (std::int64_t k = k_begin; k < k_end; k += 32) {
+    const Ints bytes = load_bytes_256(codes + k, k_end - k);
+    store_ints(steps + (k - k_begin) / 4, _mm256_shuffle_epi8(bytes, order));
+  }
+}
+
 }  // namespace
 
 void linear_w4a8_avx2(const LinearW4A8Args& args) {
@@ -90,12 +113,17 @@ void linear_w4a8_avx2(const LinearW4A8Args& args) {
   if (fits_int4_rows(job) && args.zero_point == nullptr) {
     DigitRow<1> x[kInt4MaxRows];
     for (std::int64_t m = 0; m < job.m; ++m) prepare_digits(job, args.x + m * job.k, x[m]);
-    multiply_int4_rows(job, args.weight, x);
-  } else if (fits_few_rows(args)) {
-    multiply_few_rows<Avx2Rows>(args, job);
-  } else {
-    multiply_panels<NibblePairs>(job);
+    return multiply_int4_rows(job, args.weight, x);
   }
+  if (fits_few_rows(args)) return multiply_few_rows<Avx2Rows>(args, job);
+  job.x_codes = args.x;
+  job.x_codes_stride = args.k;
+  job.x_code_bytes = 1;
+  if (args.group_size % 8 == 0) {  // eight columns are of one group
+    job.decode_x = decode_x_for_nibbles;
+    set_panel<NibblesPanel>(job, args.weight);
+  }
+  multiply_panels<NibblePairs>(job);
 }
 
 }  // namespace lowp::kernels

@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_w8a16/implementations.h"
 #include "kernels/linear_w8a16/job_inl.h"
 
@@ -12,6 +13,7 @@ void linear_w8a16_avx2(const LinearW8A16Args& args) {
     int8_to_steps(args.weight + row * args.x.cols + k_begin, k_end - k_begin, steps);
   };
   set_scales(args, job);
+  set_panel<Int8Panel>(job, args.weight);
   multiply(job, Int8Codes{}, args.weight);
 }
 

@@ -1,6 +1,7 @@
 // Codes widened to int16, whose products vpmaddwd adds in pairs to int32, exactly; the sums of
 // pairs that vpmaddubsw forms in int16 would saturate.
 #include "kernels/linear_common/avx2_tile_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_common/rows_avx2_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
@@ -14,10 +15,10 @@ struct Int16Pairs {
   static constexpr bool kInteger = true;
   static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 2;
+  static constexpr std::int64_t kTileRows = 4;
 
   static Sum multiply_add(Sum sum, Ints x, Ints weight) {
-    return reinterpret_cast<Sum>(
-        _mm256_add_epi32(reinterpret_cast<Ints>(sum), _mm256_madd_epi16(x, weight)));
+    return add_in_register(sum, _mm256_madd_epi16(x, weight));
   }
 };
 
@@ -39,9 +40,38 @@ struct Int8Words : Int16Pairs {
   }
 };
 
-void widen(const std::int8_t* codes, std::int64_t count, std::int32_t* steps) {
-  for (std::int64_t i = 0; i < count; i += 16) {
-    store_ints(steps + i / 2, _mm256_cvtepi8_epi16(load_bytes_128(codes + i, count - i)));
+// Of four columns the first step has those of even place, as they lie in a dword.
+struct Int8WordsPanel {
+  static constexpr std::int64_t kUnit = 4;
+  static constexpr std::int64_t kBits = 8;
+  static constexpr int kSteps = 2;
+  static void unpack(Ints dwords, Floats* steps) {
+    Ints words[kSteps];
+    Int8Words::split(dwords, words);
+    for (int i = 0; i < kSteps; ++i) steps[i] = _mm256_castsi256_ps(words[i]);
+  }
+};
+
+void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+              std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW8A8Args*>(from);
+  const std::int8_t* codes = args.x + row * args.k;
+  for (std::int64_t k = k_begin; k < k_end; k += 16) {
+    store_ints(steps + (k - k_begin) / 2,
+               _mm256_cvtepi8_epi16(load_bytes_128(codes + k, k_end - k)));
+  }
+}
+
+// In the order of Int8WordsPanel.
+void decode_x_for_panels(const void* from, std::int64_t row, std::int64_t k_begin,
+                         std::int64_t k_end, std::int32_t* steps) {
+  const auto& args = *static_cast<const LinearW8A8Args*>(from);
+  const std::int8_t* codes = args.x + row * args.k;
+  const Ints order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+  for (std::int64_t k = k_begin; k < k_end; k += 16) {
+    const Ints words = _mm256_cvtepi8_epi16(load_bytes_128(codes + k, k_end - k));
+    store_ints(steps + (k - k_begin) / 2, _mm256_shuffle_epi8(words, order));
   }
 }
 
@@ -49,21 +79,14 @@ void widen(const std::int8_t* codes, std::int64_t count, std::int32_t* steps) {
 
 void linear_w8a8_avx2(const LinearW8A8Args& args) {
   LinearJob job = job_of(args, 0);
-  job.decode_weight = [](const void* from, std::int64_t row, std::int64_t k_begin,
-                         std::int64_t k_end, std::int32_t* steps) {
-    const auto& args = *static_cast<const LinearW8A8Args*>(from);
-    widen(args.weight + row * args.k + k_begin, k_end - k_begin, steps);
-  };
-  job.decode_x = [](const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
-                    std::int32_t* steps) {
-    const auto& args = *static_cast<const LinearW8A8Args*>(from);
-    widen(args.x + row * args.k + k_begin, k_end - k_begin, steps);
-  };
-  if (fits_few_rows<Int8Words>(job)) {
-    multiply_few_rows(job, Int8Words{}, args.weight);
-  } else {
-    multiply_panels<Int16Pairs>(job);
-  }
+  job.decode_x = decode_x;
+  if (fits_few_rows<Int8Words>(job)) return multiply_few_rows(job, Int8Words{}, args.weight);
+  job.decode_x = decode_x_for_panels;
+  job.x_codes = args.x;
+  job.x_codes_stride = args.k;
+  job.x_code_bytes = 1;
+  set_panel<Int8WordsPanel>(job, args.weight);
+  multiply_panels<Int16Pairs>(job);
 }
 
 }  // namespace lowp::kernels

@@ -18,9 +18,10 @@ struct IntxPairs {
   static constexpr bool kInteger = false;
   static constexpr bool kHoldsScaled = false;
   static constexpr std::int64_t kPerStep = 4;
+  static constexpr std::int64_t kTileRows = 4;
 
   static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
-    return IntxAvx2::multiply_add(sum, weight, x);
+    return add_in_register(sum, _mm256_maddubs_epi16(weight, x));
   }
   static Sum widen(Sum sum, Narrow narrow) { return IntxAvx2::widen(sum, narrow); }
   static Floats add_elements(Floats sum, Ints x) {

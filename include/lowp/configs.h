@@ -98,6 +98,15 @@ struct MXDynamicActivationMXWeightConfig {
   ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
 };
 
+enum class MXFP6Element : std::uint8_t { kE2M3, kE3M2 };
+
+// Six bits with a power-of-two scale for 32 values. Schemes MXFP6, which compressed-tensors can
+// store, and MXFP6_E3M2. On the CPU alone.
+struct MXFP6WeightOnlyConfig {
+  MXFP6Element element = MXFP6Element::kE2M3;
+  ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
+};
+
 // e2m1 with a power-of-two scale for 32 values. Scheme MXFP4.
 struct MXFP4WeightOnlyConfig {
   ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
@@ -115,7 +124,7 @@ using Config =
                  MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig,
                  Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig,
                  Int8StaticActivationInt8WeightConfig, IntxWeightOnlyConfig,
-                 Int8DynamicActivationIntxWeightConfig>;
+                 Int8DynamicActivationIntxWeightConfig, MXFP6WeightOnlyConfig>;
 
 // Moves outliers of the activations into the weight before both become int8 (arXiv 2211.10438):
 // column j of x is divided, and that of the weight multiplied, by

@@ -116,6 +116,16 @@ def _quantize_nvfp4(
     )
 
 
+def _pack_fp6(codes):
+    rows, cols = codes.shape
+    return codes.new_empty((rows, cols // 4 * 3))
+
+
+def _unpack_fp6(packed):
+    rows, cols = packed.shape
+    return packed.new_empty((rows, cols // 3 * 4))
+
+
 def _swizzle_scales(scale):
     return scale.new_empty(_swizzled(*scale.shape))
 
@@ -184,11 +194,11 @@ def _score_logits(logits, targets, reference=None):
 
 
 _LINEARS = (
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "wna16", "wna8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "wna16", "wna8", "fp8", "fp8_weight_only", "mxfp8", "mxfp6", "mxfp4", "nvfp4",
 )  # fmt: skip
 
 _GROUPED_LINEARS = (
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp4", "nvfp4",
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp6", "mxfp4", "nvfp4",
 )  # fmt: skip
 
 _FAKES = {
@@ -205,6 +215,8 @@ _FAKES = {
     "quantize_mx": _quantize_mx,
     "quantize_mx_both": _quantize_mx_both,
     "quantize_nvfp4": _quantize_nvfp4,
+    "pack_fp6": _pack_fp6,
+    "unpack_fp6": _unpack_fp6,
     "swizzle_scales": _swizzle_scales,
     "unswizzle_scales": _unswizzle_scales,
     "dequantize_int8": _with_dtype(_dequantize, 4),

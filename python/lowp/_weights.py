@@ -20,6 +20,7 @@ _LINEAR_W4AFP8 = ops.linear_w4afp8.default
 _LINEAR_FP8 = ops.linear_fp8.default
 _LINEAR_FP8_WEIGHT_ONLY = ops.linear_fp8_weight_only.default
 _LINEAR_MXFP8 = ops.linear_mxfp8.default
+_LINEAR_MXFP6 = ops.linear_mxfp6.default
 _LINEAR_MXFP4 = ops.linear_mxfp4.default
 _LINEAR_NVFP4 = ops.linear_nvfp4.default
 
@@ -317,6 +318,35 @@ class Mx(Format):
         return ops.dequantize_mx(t["codes"], t["scale"], self.element, dtype)
 
 
+class Mxfp6(Format):
+    devices = ("cpu",)
+    group_size = 32
+
+    def __init__(self, config):
+        if config.element not in ("e2m3", "e3m2"):
+            raise ValueError(
+                f"[lowp.quantize_] element of MXFP6 is not known, got {config.element!r}, expected 'e2m3' "
+                "or 'e3m2'"
+            )
+        self.scheme = "MXFP6" if config.element == "e2m3" else "MXFP6_E3M2"
+        self.element = config.element
+        self.mode = config.scaling_mode.value
+
+    def quantize(self, weight):
+        codes, scale = ops.quantize_mx(weight, self.element, self.mode)
+        return {"codes": ops.pack_fp6(codes), "scale": scale}
+
+    def linear(self, x, b, bias):
+        return _LINEAR_MXFP6(x, b["weight_codes"], b["weight_scale"], bias, self.element)
+
+    def grouped_linear(self, x, offsets, b, bias):
+        codes, scale = b["weight_codes"], b["weight_scale"]
+        return ops.grouped_linear_mxfp6(x, offsets, codes, scale, bias, self.element)
+
+    def dequantize(self, t, dtype):
+        return ops.dequantize_mx(ops.unpack_fp6(t["codes"]), t["scale"], self.element, dtype)
+
+
 class Nvfp4(Format):
     scheme = "NVFP4"
     group_size = 16
@@ -413,6 +443,7 @@ for _config, _format in {
     c.Float8DynamicActivationFloat8WeightConfig: Float8,
     c.Float8WeightOnlyConfig: Float8,
     c.MXDynamicActivationMXWeightConfig: Mx,
+    c.MXFP6WeightOnlyConfig: Mxfp6,
     c.MXFP4WeightOnlyConfig: Mx,
     c.NVFP4WeightOnlyConfig: Nvfp4,
 }.items():

@@ -150,6 +150,15 @@ class MXDynamicActivationMXWeightConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class MXFP6WeightOnlyConfig:
+    """MXFP6 weights, on the CPU alone. Schemes MXFP6 (e2m3, which compressed-tensors can store) and
+    MXFP6_E3M2."""
+
+    element: str = "e2m3"  # or "e3m2"
+    scaling_mode: ScaleCalculationMode = ScaleCalculationMode.RCEIL
+
+
+@dataclasses.dataclass(frozen=True)
 class MXFP4WeightOnlyConfig:
     """MXFP4 weights. Scheme MXFP4."""
 

@@ -44,12 +44,9 @@ int stored_bits(const Scheme& scheme) {
   return is_integer(scheme) && !is_word_packed(scheme) ? 8 : scheme.bits;
 }
 
-bool is_mx(const Scheme& scheme) {
-  return scheme.weight == WeightFormat::kMxfp8 || scheme.weight == WeightFormat::kMxfp4;
-}
-
 std::string_view codes_suffix(const Scheme& scheme) {
-  const bool packed = is_word_packed(scheme) || scheme.weight == WeightFormat::kMxfp4 ||
+  const bool packed = is_word_packed(scheme) || is_mxfp6(scheme.weight) ||
+                      scheme.weight == WeightFormat::kMxfp4 ||
                       scheme.weight == WeightFormat::kNvfp4;
   return packed ? kPacked : kWeight;
 }
@@ -73,7 +70,7 @@ TensorSpec codes_spec(const Scheme& scheme, std::int64_t n, std::int64_t k) {
 
 TensorSpec scale_spec(const Scheme& scheme, std::int64_t n, std::int64_t k, DType dtype) {
   if (scheme.granularity == Granularity::kTensor) return {std::string(kScale), dtype, {1}};
-  if (is_mx(scheme)) dtype = DType::kU8;
+  if (is_mx(scheme.weight)) dtype = DType::kU8;
   if (scheme.weight == WeightFormat::kNvfp4) dtype = DType::kF8E4M3;
   const kernels::Block block = scale_block(scheme, n, k);
   return {std::string(kScale), dtype, {ceil_div(n, block.rows), ceil_div(k, block.cols)}};
@@ -269,11 +266,12 @@ class WeightReader {
     if (codes.shape.size() != 2) fail(codes, fmt::format("{} dimensions", codes.shape.size()));
     const std::int64_t n = codes.shape[0];
     if (!is_word_packed(scheme_)) {
-      const std::int64_t per_byte = 8 / stored_bits(scheme_);
-      if (codes.shape[1] > std::numeric_limits<std::int64_t>::max() / per_byte) {
+      const std::int64_t bits = stored_bits(scheme_);
+      if (codes.shape[1] > std::numeric_limits<std::int64_t>::max() / 8 ||
+          codes.shape[1] * 8 % bits != 0) {
         fail(codes, fmt::format("{} columns", codes.shape[1]));
       }
-      return {n, codes.shape[1] * per_byte};
+      return {n, codes.shape[1] * 8 / bits};
     }
     const TensorView& tensor = get(TensorSpec{std::string(kShape), DType::kI64, {2}});
     std::array<std::int64_t, 2> stored{};
@@ -332,6 +330,12 @@ std::string why_not_compressed_tensors(const Scheme& scheme) {
     return fmt::format(
         "{} has no form in compressed-tensors: it exists in memory only (lowp eval --quantize); "
         "W4A16_ASYM has an integer zero point and can be stored",
+        scheme.name);
+  }
+  if (scheme.weight == WeightFormat::kMxfp6E3m2) {
+    return fmt::format(
+        "{} has no form in compressed-tensors: it exists in memory only (lowp eval --quantize); "
+        "MXFP6, whose elements are e2m3, can be stored",
         scheme.name);
   }
   return "";
@@ -429,7 +433,7 @@ QuantizedWeight read_compressed_tensors(const ModelFiles& files, std::string_vie
     weight.codes = to_codes(codes.data);
   }
   const TensorView& scale = reader.get_scale(weight.n, weight.k);
-  if (is_mx(scheme) || scheme.weight == WeightFormat::kNvfp4) {
+  if (is_mx(scheme.weight) || scheme.weight == WeightFormat::kNvfp4) {
     weight.block_scale = to_codes(scale.data);
   } else {
     weight.scale_dtype = scale.dtype;

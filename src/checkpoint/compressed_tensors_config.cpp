@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "checkpoint/compressed_tensors.h"
 #include "lowp/error.h"
 
 namespace lowp::checkpoint {
@@ -26,6 +27,9 @@ std::string_view format_of(const Scheme& scheme) {
       return "float-quantized";
     case WeightFormat::kMxfp8:
       return "mxfp8-quantized";
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
+      return "mxfp6-pack-quantized";
     case WeightFormat::kMxfp4:
       return "mxfp4-pack-quantized";
     case WeightFormat::kNvfp4:
@@ -54,9 +58,7 @@ Json weight_args(const Scheme& scheme) {
   Json args = quantization_args(scheme.bits, integer ? "int" : "float", strategy);
   if (scheme.granularity == Granularity::kGroup) args["group_size"] = scheme.group_size;
   if (scheme.granularity == Granularity::kBlock128) args["block_structure"] = {128, 128};
-  if (scheme.weight == WeightFormat::kMxfp8 || scheme.weight == WeightFormat::kMxfp4) {
-    args["scale_dtype"] = "torch.uint8";
-  }
+  if (is_mx(scheme.weight)) args["scale_dtype"] = "torch.uint8";
   if (nvfp4) args["scale_dtype"] = "torch.float8_e4m3fn";
   if (scheme.mapping == Mapping::kAsymmetric) {
     args["symmetric"] = false;
@@ -129,7 +131,7 @@ class ConfigReader {
     }
     const Json inputs = json.value("input_activations", Json());
     for (const Scheme& scheme : schemes()) {
-      if (scheme.mapping == Mapping::kFloatZero) continue;
+      if (!why_not_compressed_tensors(scheme).empty()) continue;
       if (!same_args(activation_args(scheme.activation), inputs)) continue;
       const std::optional<Scheme> matched = match_weights(scheme, weights);
       if (matched) return {*matched, strings(json, "targets", where)};

@@ -13,6 +13,7 @@
 #include "kernels/linear_fp8/linear_fp8.h"
 #include "kernels/linear_fp8_weight_only/linear_fp8_weight_only.h"
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
+#include "kernels/linear_mxfp6/linear_mxfp6.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
@@ -29,10 +30,10 @@ namespace {
 using namespace kernels;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 22> kOperations{
-    "bf16",  "w8a8",  "w8a16", "w4a16", "w4a8",  "fp8",   "fp8_weight_only", "mxfp8",
-    "mxfp4", "nvfp4", "w1a16", "w2a16", "w3a16", "w5a16", "w6a16",           "w7a16",
-    "w1a8",  "w2a8",  "w3a8",  "w5a8",  "w6a8",  "w7a8"};
+constexpr std::array<std::string_view, 23> kOperations{
+    "bf16",  "w8a8",  "w8a16", "w4a16", "w4a8",  "fp8",   "fp8_weight_only", "mxfp8", "mxfp6",
+    "mxfp4", "nvfp4", "w1a16", "w2a16", "w3a16", "w5a16", "w6a16",           "w7a16", "w1a8",
+    "w2a8",  "w3a8",  "w5a8",  "w6a8",  "w7a8"};
 
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
@@ -286,6 +287,16 @@ std::vector<LinearTiming> time_mxfp8(Problem& p) {
       });
 }
 
+std::vector<LinearTiming> time_mxfp6(Problem& p) {
+  const std::int64_t bytes = p.weights / 4 * 3;
+  return time_all(
+      "linear_mxfp6", linear_mxfp6_implementations(), bytes + p.weights / 32, p.options, [&] {
+        const auto* scale = p.memory.filled<std::uint8_t>(p.weights / 32, 127);
+        return LinearMxfp6Args{p.x,   p.memory.bytes(bytes), DType::kF6E2M3, scale, nullptr,
+                               p.out, p.options.parallel};
+      });
+}
+
 std::vector<LinearTiming> time_mxfp4(Problem& p) {
   return time_all("linear_mxfp4", linear_mxfp4_implementations(), p.weights / 2 + p.weights / 32,
                   p.options, [&] {
@@ -320,6 +331,7 @@ constexpr std::array<Bench, kOperations.size()> kBenches{{
     {"fp8", time_fp8},
     {"fp8_weight_only", time_fp8_weight_only},
     {"mxfp8", time_mxfp8},
+    {"mxfp6", time_mxfp6},
     {"mxfp4", time_mxfp4},
     {"nvfp4", time_nvfp4},
     {"w1a16", time_wna16<1>},

@@ -172,6 +172,11 @@ Tensor GroupedLinearImpl::forward(const Tensor& x, const Tensor& offsets) {
       call("lowp::grouped_linear_mxfp8", x, offsets, s.codes, s.scale, b, s.activation.scaling_mode,
            out);
       break;
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
+      call("lowp::grouped_linear_mxfp6", x, offsets, s.codes, s.scale, b,
+           nn::fp6_name(s.scheme.weight), out);
+      break;
     case WeightFormat::kMxfp4:
       call("lowp::grouped_linear_mxfp4", x, offsets, s.codes, s.scale, b, out);
       break;

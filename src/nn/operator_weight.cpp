@@ -144,6 +144,8 @@ QuantizedState quantize_by_operators(const Scheme& scheme, const Tensor& weight,
       quantize_int4(state, weight);
       break;
     case WeightFormat::kIntx:
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
       fail_on_gpu(scheme);
     case WeightFormat::kFp8:
       quantize_fp8(state, weight, options.amax);
@@ -182,6 +184,8 @@ Tensor dequantize_by_operators(const QuantizedState& state, torch::ScalarType dt
                      zero, dtype);
     }
     case WeightFormat::kIntx:
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
       fail_on_gpu(state.scheme);
     case WeightFormat::kFp8: {
       static const auto op = find<WithBlock>("lowp::dequantize_fp8");

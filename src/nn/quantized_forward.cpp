@@ -68,12 +68,16 @@ void run_int4(const QuantizedState& state, const Tensor& x, const OptionalTensor
   op.call(x, state.codes, state.scale, optional(state.zero_point), optional(state.zero), bias, out);
 }
 
-void run_intx(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
-              Tensor& out) {
+void check_on_cpu(const QuantizedState& state, const Tensor& x) {
   if (x.is_cuda()) {
     throw Error("[nn::Linear] the scheme has no kernels for CUDA, got x on a GPU and " +
                 std::string(state.scheme.name) + ", expected the layer and x on the CPU");
   }
+}
+
+void run_intx(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+              Tensor& out) {
+  check_on_cpu(state, x);
   if (state.scheme.activation == ActivationFormat::kInt8Row) {
     static const auto op =
         out_form<void(const Tensor&, const Tensor&, const Tensor&, std::int64_t,
@@ -108,6 +112,15 @@ void run_mxfp8(const QuantizedState& state, const Tensor& x, const OptionalTenso
       out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
                     std::string_view, Tensor&)>("lowp::linear_mxfp8");
   op.call(x, state.codes, state.scale, bias, state.activation.scaling_mode, out);
+}
+
+void run_mxfp6(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
+               Tensor& out) {
+  check_on_cpu(state, x);
+  static const auto op =
+      out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                    std::string_view, Tensor&)>("lowp::linear_mxfp6");
+  op.call(x, state.codes, state.scale, bias, fp6_name(state.scheme.weight), out);
 }
 
 void run_mxfp4(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
@@ -184,6 +197,10 @@ Tensor run_linear(const QuantizedState& state, const Tensor& x, const Tensor& bi
       break;
     case WeightFormat::kMxfp8:
       run_mxfp8(state, x, maybe_bias, out);
+      break;
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
+      run_mxfp6(state, x, maybe_bias, out);
       break;
     case WeightFormat::kMxfp4:
       run_mxfp4(state, x, maybe_bias, out);

@@ -116,8 +116,7 @@ QuantizedWeight to_weight(const QuantizedState& state) {
   weight.reciprocal_tensor_scale = state.reciprocal_tensor_scale;
   weight.codes = copy_out<std::uint8_t>(state.codes.view(torch::kUInt8));
   const WeightFormat format = state.scheme.weight;
-  if (format == WeightFormat::kMxfp8 || format == WeightFormat::kMxfp4 ||
-      format == WeightFormat::kNvfp4) {
+  if (is_mx(format) || format == WeightFormat::kNvfp4) {
     weight.block_scale = copy_out<std::uint8_t>(state.scale.view(torch::kUInt8));
   } else {
     const bool one = state.scheme.granularity == Granularity::kTensor;

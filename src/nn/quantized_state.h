@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "lowp/nn/linear.h"
@@ -61,6 +62,11 @@ torch::Tensor differentiable_linear(const std::shared_ptr<const QuantizedState>&
 // What the archive of a module needs to know beside the tensors.
 void write_state(const QuantizedState& state, torch::serialize::OutputArchive& archive);
 bool read_state(QuantizedState& state, torch::serialize::InputArchive& archive);
+
+// As the operators name the elements of MXFP6.
+inline std::string_view fp6_name(WeightFormat format) {
+  return format == WeightFormat::kMxfp6E2m3 ? "e2m3" : "e3m2";
+}
 
 torch::ScalarType to_torch(DType dtype);
 DType from_torch(torch::ScalarType dtype);  // float32, float16, bfloat16

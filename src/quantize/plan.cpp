@@ -199,6 +199,13 @@ Plan plan(const MXDynamicActivationMXWeightConfig& config) {
   return result;
 }
 
+Plan plan(const MXFP6WeightOnlyConfig& config) {
+  const bool e2m3 = config.element == MXFP6Element::kE2M3;
+  Plan result{scheme_from_name(e2m3 ? "MXFP6" : "MXFP6_E3M2"), {}, {}};
+  result.options.mx_scale_mode = to_mode(config.scaling_mode);
+  return result;
+}
+
 Plan plan(const MXFP4WeightOnlyConfig& config) {
   Plan result{scheme_from_name("MXFP4"), {}, {}};
   result.options.mx_scale_mode = to_mode(config.scaling_mode);
@@ -262,6 +269,10 @@ Config config_of(const Scheme& scheme, std::int64_t group_size) {
       return Float8DynamicActivationFloat8WeightConfig{};
     case kMxfp8:
       return MXDynamicActivationMXWeightConfig{};
+    case kMxfp6E2m3:
+      return MXFP6WeightOnlyConfig{};
+    case kMxfp6E3m2:
+      return MXFP6WeightOnlyConfig{.element = MXFP6Element::kE3M2};
     case kMxfp4:
       return MXFP4WeightOnlyConfig{};
     case kNvfp4:

@@ -90,7 +90,8 @@ std::string why_not(const Layer& layer, const Plan& plan) {
   if (dtype != torch::kFloat32 && dtype != torch::kFloat16 && dtype != torch::kBFloat16) {
     return std::string("its weight is ") + c10::toString(dtype) + ", not Float, Half or BFloat16";
   }
-  if (plan.scheme.weight == WeightFormat::kIntx && layer.linear->weight.is_cuda()) {
+  const bool cpu_alone = plan.scheme.weight == WeightFormat::kIntx || is_mxfp6(plan.scheme.weight);
+  if (cpu_alone && layer.linear->weight.is_cuda()) {
     return "its weight is on a GPU, where " + std::string(plan.scheme.name) + " has no kernels";
   }
   return lowp::why_not(plan.scheme, layer.out_features, layer.in_features);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "formats/e2m1.h"
+#include "formats/e2m3.h"
+#include "formats/e3m2.h"
 #include "formats/e4m3.h"
 #include "formats/e8m0.h"
 #include "formats/integers.h"
@@ -44,6 +46,10 @@ Interval code_range(const QuantizedWeight& weight, std::size_t index) {
       return symmetric(E4m3::kMax * weight.scale[index]);
     case WeightFormat::kMxfp8:
       return symmetric(E4m3::kMax * E8m0::to_float(weight.block_scale[index]));
+    case WeightFormat::kMxfp6E2m3:
+      return symmetric(E2m3::kMax * E8m0::to_float(weight.block_scale[index]));
+    case WeightFormat::kMxfp6E3m2:
+      return symmetric(E3m2::kMax * E8m0::to_float(weight.block_scale[index]));
     case WeightFormat::kMxfp4:
       return symmetric(E2m1::kMax * E8m0::to_float(weight.block_scale[index]));
     case WeightFormat::kNvfp4:

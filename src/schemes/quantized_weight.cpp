@@ -20,6 +20,7 @@
 #include "kernels/dequantize_intx/dequantize_intx.h"
 #include "kernels/dequantize_mx/dequantize_mx.h"
 #include "kernels/dequantize_nvfp4/dequantize_nvfp4.h"
+#include "kernels/pack_fp6/pack_fp6.h"
 #include "kernels/quantize_fp8/quantize_fp8.h"
 #include "kernels/quantize_int4/quantize_int4.h"
 #include "kernels/quantize_int8/quantize_int8.h"
@@ -122,15 +123,44 @@ void quantize_fp8(QuantizedWeight& out, const Matrix& weight, const ParallelFor*
 
 void quantize_mx(QuantizedWeight& out, const Matrix& weight, const ParallelFor* parallel,
                  MxScaleMode mode) {
-  const bool fp8 = out.scheme.weight == WeightFormat::kMxfp8;
+  const bool fp6 = is_mxfp6(out.scheme.weight);
+  std::vector<std::uint8_t> bytes(fp6 ? static_cast<std::size_t>(out.n * out.k) : 0);
   out.block_scale.resize(scale_count(out.scheme, out.n, out.k));
   kernels::quantize_mx({.x = weight,
                         .block_size = out.scheme.group_size,
-                        .element = fp8 ? DType::kF8E4M3 : DType::kF4,
+                        .element = mx_element(out.scheme.weight),
                         .mode = mode,
-                        .codes = out.codes.data(),
+                        .codes = fp6 ? bytes.data() : out.codes.data(),
                         .scale = out.block_scale.data(),
                         .parallel = parallel});
+  if (!fp6) return;
+  kernels::pack_fp6({.codes = bytes.data(),
+                     .rows = out.n,
+                     .cols = out.k,
+                     .packed = out.codes.data(),
+                     .parallel = parallel});
+}
+
+// `codes`: of the rows from `begin` on.
+void dequantize_mx(const QuantizedWeight& weight, const std::uint8_t* codes, std::int64_t begin,
+                   const MutableMatrix& out, const ParallelFor* parallel) {
+  std::vector<std::uint8_t> bytes;
+  if (is_mxfp6(weight.scheme.weight)) {
+    bytes.resize(static_cast<std::size_t>(out.rows * out.cols));
+    kernels::unpack_fp6({.packed = codes,
+                         .codes = bytes.data(),
+                         .rows = out.rows,
+                         .cols = out.cols,
+                         .parallel = parallel});
+    codes = bytes.data();
+  }
+  kernels::dequantize_mx(
+      {.codes = codes,
+       .element = mx_element(weight.scheme.weight),
+       .block_size = weight.scheme.group_size,
+       .scale = weight.block_scale.data() + begin * (weight.k / weight.scheme.group_size),
+       .out = out,
+       .parallel = parallel});
 }
 
 void quantize_nvfp4(QuantizedWeight& out, const Matrix& weight, const ParallelFor* parallel,
@@ -266,6 +296,8 @@ void quantize_weight_into(QuantizedWeight& out, const Scheme& scheme, const Matr
     case WeightFormat::kFp8:
       return quantize_fp8(out, weight, parallel, shared);
     case WeightFormat::kMxfp8:
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
     case WeightFormat::kMxfp4:
       return quantize_mx(out, weight, parallel, options.mx_scale_mode);
     case WeightFormat::kNvfp4:
@@ -346,14 +378,10 @@ void dequantize_weight_rows(const QuantizedWeight& weight, std::int64_t begin,
                                       .out = out,
                                       .parallel = parallel});
     case WeightFormat::kMxfp8:
+    case WeightFormat::kMxfp6E2m3:
+    case WeightFormat::kMxfp6E3m2:
     case WeightFormat::kMxfp4:
-      return kernels::dequantize_mx(
-          {.codes = codes,
-           .element = weight.scheme.weight == WeightFormat::kMxfp8 ? DType::kF8E4M3 : DType::kF4,
-           .block_size = weight.scheme.group_size,
-           .scale = weight.block_scale.data() + scale_begin,
-           .out = out,
-           .parallel = parallel});
+      return dequantize_mx(weight, codes, begin, out, parallel);
     case WeightFormat::kNvfp4:
       return dequantize_nvfp4(weight, begin, out, parallel);
   }

@@ -18,6 +18,8 @@ namespace lowp {
 //   kInt4    codes (N, K / 2), even k in the low nibble; scale (N, K / g); zero_point or zero alike
 //   kFp8     codes (N, K) e4m3; scale (1, 1), (N, 1) or (ceil(N / 128), ceil(K / 128))
 //   kMxfp8   codes (N, K) e4m3; block_scale (N, K / 32) e8m0
+//   kMxfp6E2m3, kMxfp6E3m2
+//            codes (N, K * 6 / 8), four in three bytes; block_scale (N, K / 32) e8m0
 //   kMxfp4   codes (N, K / 2) e2m1; block_scale (N, K / 32) e8m0
 //   kNvfp4   codes (N, K / 2) e2m1; block_scale (N, K / 16) e4m3; tensor_scale
 struct QuantizedWeight {
@@ -28,7 +30,7 @@ struct QuantizedWeight {
   DType scale_dtype = DType::kBF16;  // each value of scale and zero is one of this dtype
   std::vector<std::uint8_t> codes;
   std::vector<float> scale;               // kInt8, kInt4, kIntx, kFp8
-  std::vector<std::uint8_t> block_scale;  // kMxfp8, kMxfp4, kNvfp4
+  std::vector<std::uint8_t> block_scale;  // MX formats, kNvfp4
   std::vector<std::int8_t> zero_point;    // kInt4, kIntx with kAsymmetric; as scale
   std::vector<float> zero;                // kInt4 with kFloatZero; shaped as scale
   float tensor_scale = 1;                 // kNvfp4

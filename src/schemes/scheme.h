@@ -13,7 +13,30 @@
 
 namespace lowp {
 
-enum class WeightFormat : std::uint8_t { kInt8, kInt4, kFp8, kMxfp8, kMxfp4, kNvfp4, kIntx };
+enum class WeightFormat : std::uint8_t {
+  kInt8,
+  kInt4,
+  kFp8,
+  kMxfp8,
+  kMxfp6E2m3,
+  kMxfp6E3m2,
+  kMxfp4,
+  kNvfp4,
+  kIntx
+};
+
+constexpr bool is_mxfp6(WeightFormat format) {
+  return format == WeightFormat::kMxfp6E2m3 || format == WeightFormat::kMxfp6E3m2;
+}
+constexpr bool is_mx(WeightFormat format) {
+  return format == WeightFormat::kMxfp8 || is_mxfp6(format) || format == WeightFormat::kMxfp4;
+}
+// Of an MX format.
+constexpr DType mx_element(WeightFormat format) {
+  if (format == WeightFormat::kMxfp8) return DType::kF8E4M3;
+  if (format == WeightFormat::kMxfp4) return DType::kF4;
+  return format == WeightFormat::kMxfp6E2m3 ? DType::kF6E2M3 : DType::kF6E3M2;
+}
 
 // Which values share a scale.
 enum class Granularity : std::uint8_t { kTensor, kRow, kGroup, kBlock128 };
@@ -40,8 +63,8 @@ struct Scheme {
 };
 
 // W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, W4A8, W4A8_ASYM, W4AFP8, FP8, FP8_DYNAMIC,
-// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP4, NVFP4; WnA16, WnA16_ASYM, WnA8, WnA8_ASYM with n of 1,
-// 2, 3, 5, 6, 7.
+// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP6, MXFP6_E3M2, MXFP4, NVFP4; WnA16, WnA16_ASYM, WnA8,
+// WnA8_ASYM with n of 1, 2, 3, 5, 6, 7.
 std::span<const Scheme> schemes();
 
 // Throws lowp::Error that lists the known names and the nearest one.

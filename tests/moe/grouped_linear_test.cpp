@@ -24,6 +24,7 @@ const std::vector<Config> kConfigs{
     Float8WeightOnlyConfig{},
     MXDynamicActivationMXWeightConfig{},
     MXFP4WeightOnlyConfig{},
+    MXFP6WeightOnlyConfig{.element = MXFP6Element::kE3M2},
     NVFP4WeightOnlyConfig{}};
 
 struct Experts {

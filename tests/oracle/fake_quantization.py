@@ -112,6 +112,13 @@ def mxfp4(w):
     return (e2m1((w / scale).clamp(-6, 6)) * scale).flatten(-2)
 
 
+def mxfp6(w, element, largest):
+    w = groups(w, 32)
+    scale = smallest_power(w.abs().amax(-1, keepdim=True).clamp_min(2.0**-100), largest)
+    scaled = (w / scale).clamp(-largest, largest).float().numpy()
+    return (torch.from_numpy(scaled.astype(element).astype(np.float32)) * scale).flatten(-2)
+
+
 def nvfp4(w):
     tensor = w.float().abs().max() / 2688
     blocks = groups(w, 16)
@@ -131,6 +138,7 @@ WEIGHTS = {
     "W4A16_ASYM:32": lambda w: int4_asymmetric(w, 32),
     "W4A16_FLOAT_ZERO:32": lambda w: int4_float_zero(w, 32),
     "W3A16_ASYM:32": lambda w: intx(w, 3, 32, True),
+    "MXFP6": lambda w: mxfp6(w, ml_dtypes.float6_e2m3fn, 7.5),
     "MXFP4": mxfp4,
     "NVFP4": nvfp4,
 }

@@ -120,7 +120,7 @@ def test_bf16_is_as_exact_as_transformers(name, tmp_path):
 # Few rows and many go through different kernels, and stacked projections through one.
 @pytest.mark.parametrize("scheme, name", [
     ("W8A16", "smollm2"), ("W4A16:32", "qwen3"), ("W4A16_ASYM:32", "gemma3"), ("W4A16_FLOAT_ZERO:32", "smollm2"),
-    ("FP8_WEIGHT_ONLY", "qwen3"), ("MXFP4", "gemma3"), ("NVFP4", "qwen3"), ("W8A8", "smollm2"),
+    ("FP8_WEIGHT_ONLY", "qwen3"), ("MXFP4", "gemma3"), ("MXFP6", "qwen3"), ("NVFP4", "qwen3"), ("W8A8", "smollm2"),
     ("FP8_DYNAMIC", "gemma3"), ("MXFP8", "qwen3"), ("W8A16", "llama_biases")])
 def test_decoding_in_low_precision_equals_the_whole_sequence(scheme, name, tmp_path):
     exact, noise = bf16_model(name, tmp_path)

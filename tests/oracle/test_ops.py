@@ -120,6 +120,14 @@ def linear_cases():
     codes, scale = ops.quantize_mx(w, "e2m1")
     value = ops.dequantize_mx(codes, scale, "e2m1")
     cases["mxfp4"] = (ops.linear_mxfp4, (codes, scale), value, same)
+    for element in ("e2m3", "e3m2"):
+        codes, scale = ops.quantize_mx(w, element)
+        value = ops.dequantize_mx(codes, scale, element)
+        packed = (ops.pack_fp6(codes), scale)
+        cases[f"mxfp6_{element}"] = (
+            functools.partial(ops.linear_mxfp6, element=element), packed, value, same
+        )  # fmt: skip
+    cases["mxfp6"] = (ops.linear_mxfp6, *cases["mxfp6_e2m3"][1:])
     codes, scale, tensor_scale = ops.quantize_nvfp4(w)
     value = ops.dequantize_nvfp4(codes, scale, tensor_scale)
     cases["nvfp4"] = (ops.linear_nvfp4, (codes, scale, tensor_scale), value, same)
@@ -149,7 +157,7 @@ def test_linear_is_the_product(name, rows, dtype):
     assert bool(((got.double() - exact).abs() <= bound).all())
 
 
-@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "wna16_3_symmetric", "wna8_2_symmetric", "fp8_1x-1", "mxfp8", "nvfp4"])
+@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "wna16_3_symmetric", "wna8_2_symmetric", "fp8_1x-1", "mxfp8", "mxfp6", "nvfp4"])
 def test_linear_takes_any_layout_of_x(name):
     op, arguments, _, _ = CASES[name]
     torch.manual_seed(0)

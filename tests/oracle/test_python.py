@@ -2,6 +2,7 @@
 
 import copy
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,7 @@ lowp = pytest.importorskip("lowp", reason="the operators are not built", exc_typ
 
 torchao = pytest.importorskip("torchao")
 from torchao.prototype.mx_formats.config import ScaleCalculationMode  # noqa: E402
-from torchao.prototype.mx_formats.mx_tensor import MXTensor  # noqa: E402
+from torchao.prototype.mx_formats.mx_tensor import MXTensor, to_mx  # noqa: E402
 from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor  # noqa: E402
 from torchao.quantization import quant_api as ao  # noqa: E402
 from torchao.quantization.granularity import PerAxis, PerGroup, PerRow, PerTensor  # noqa: E402
@@ -63,6 +64,8 @@ CONFIGS = {
     "FP8_BLOCK": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()), 25),
     "FP8_WEIGHT_ONLY": (lowp.Float8WeightOnlyConfig(), 25),
     "MXFP8": (lowp.MXDynamicActivationMXWeightConfig(), 25),
+    "MXFP6": (lowp.MXFP6WeightOnlyConfig(), 26),
+    "MXFP6_E3M2": (lowp.MXFP6WeightOnlyConfig("e3m2"), 20),
     "MXFP4": (lowp.MXFP4WeightOnlyConfig(), 12),
     "NVFP4": (lowp.NVFP4WeightOnlyConfig(), 15),
 }
@@ -145,6 +148,25 @@ def test_mx_equals_torchao(config, mode):
     )
     assert_same_bits(got["codes"], expected.qdata)
     assert_same_bits(got["scale"], expected.scale.view(torch.uint8).view(got["scale"].dtype))
+
+
+@pytest.mark.parametrize("mode", ["FLOOR", "CEIL", "EVEN", "RCEIL"])
+@pytest.mark.parametrize("element", ["e2m3", "e3m2"])
+def test_mxfp6_equals_torchao_and_ml_dtypes(element, mode):
+    weight = torch.randn(N, K, dtype=torch.bfloat16)
+    got = quantized_tensors(lowp.MXFP6WeightOnlyConfig(element, lowp.ScaleCalculationMode[mode]), weight)
+    scale, _ = to_mx(weight, f"fp6_{element}", 32, ScaleCalculationMode[mode])
+    assert_same_bits(got["scale"].view(torch.uint8), scale.view(torch.uint8))
+    # Four codes in three bytes, the first in the lowest bits.
+    b = got["codes"].view(N, K // 4, 3).int()
+    word = b[..., 0] | b[..., 1] << 8 | b[..., 2] << 16
+    codes = torch.stack([word >> shift & 63 for shift in (0, 6, 12, 18)], -1).reshape(N, K // 32, 32)
+    power = torch.exp2(got["scale"].view(torch.uint8).double() - 127)[..., None]
+    kind = ml_dtypes.float6_e2m3fn if element == "e2m3" else ml_dtypes.float6_e3m2fn
+    largest = 7.5 if element == "e2m3" else 28.0
+    scaled = (weight.double().view(N, K // 32, 32) / power).clamp(-largest, largest).numpy()
+    expected = torch.from_numpy(scaled.astype(np.float32).astype(kind).view(np.uint8))
+    assert torch.equal(codes, expected.int() & 63)
 
 
 @pytest.mark.parametrize("dynamic", [True, False])

@@ -200,9 +200,11 @@ TEST(Quantize, TheReportAsJsonAndText) {
 
 TEST(Configs, SchemesAndConfigsNameEachOther) {
   for (const char* name :
-       {"W8A8", "W8A16", "W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO", "FP8", "FP8_DYNAMIC",
-        "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8",
-        "W2A16", "W7A16_ASYM", "W3A8", "W5A8_ASYM"}) {
+       {"W8A8",      "W8A16",       "W4A16",     "W4A16_ASYM",      "W4A16_FLOAT_ZERO",
+        "FP8",       "FP8_DYNAMIC", "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8",
+        "MXFP6",     "MXFP6_E3M2",  "MXFP4",     "NVFP4",           "W4A8",
+        "W4A8_ASYM", "W4AFP8",      "W2A16",     "W7A16_ASYM",      "W3A8",
+        "W5A8_ASYM"}) {
     EXPECT_EQ(scheme_name(config_from_scheme(name)), name);
   }
   EXPECT_EQ(std::get<Int4WeightOnlyConfig>(config_from_scheme("W4A16", 32)).group_size, 32);

@@ -51,6 +51,10 @@ double expected_sqnr(const Scheme& scheme) {
       return 30;
     case WeightFormat::kIntx:
       return 6 * scheme.bits - 8;
+    case WeightFormat::kMxfp6E2m3:
+      return 29;
+    case WeightFormat::kMxfp6E3m2:
+      return 24;
     default:
       return 17;
   }

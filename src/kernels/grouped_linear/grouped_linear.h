@@ -7,6 +7,7 @@
 #include "kernels/linear_fp8/linear_fp8.h"
 #include "kernels/linear_fp8_weight_only/linear_fp8_weight_only.h"
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
+#include "kernels/linear_mxfp6/linear_mxfp6.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
@@ -35,6 +36,7 @@ void grouped_linear(const LinearW4A16Args& args, const RowGroups& groups);
 void grouped_linear(const LinearFp8Args& args, const RowGroups& groups);
 void grouped_linear(const LinearFp8WeightOnlyArgs& args, const RowGroups& groups);
 void grouped_linear(const LinearMxfp8Args& args, const RowGroups& groups);
+void grouped_linear(const LinearMxfp6Args& args, const RowGroups& groups);
 void grouped_linear(const LinearMxfp4Args& args, const RowGroups& groups);
 void grouped_linear(const LinearNvfp4Args& args, const RowGroups& groups);
 

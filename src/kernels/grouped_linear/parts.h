@@ -101,6 +101,13 @@ inline LinearFp8WeightOnlyArgs part_of(const LinearFp8WeightOnlyArgs& args, cons
   return result;
 }
 
+inline LinearMxfp6Args part_of(const LinearMxfp6Args& args, const Part& part) {
+  LinearMxfp6Args result = with_matrix(args, part);
+  result.weight += part.weight_row * (args.x.cols / 4 * 3);
+  result.weight_scale += part.weight_row * (args.x.cols / 32);
+  return result;
+}
+
 inline LinearMxfp4Args part_of(const LinearMxfp4Args& args, const Part& part) {
   LinearMxfp4Args result = with_matrix(args, part);
   result.weight += part.weight_row * (args.x.cols / 2);

@@ -13,7 +13,7 @@ constexpr std::int64_t operations(std::int64_t instructions, std::int64_t sums,
   return 2 * instructions * sums * products;
 }
 
-constexpr std::array<Limit, 8> kLimits{{
+constexpr std::array<Limit, 10> kLimits{{
     {"fp32_avx2", Isa::kAvx2, operations(kAvx2Sums, 8, 1), fp32_avx2},
     {"int8_avx2", Isa::kAvx2, operations(kAvx2Sums, 16, 2), int8_avx2},
     {"fp32_avx512", Isa::kAvx512, operations(kAvx512Sums, 16, 1), fp32_avx512},
@@ -22,6 +22,8 @@ constexpr std::array<Limit, 8> kLimits{{
     {"bf16_avx512_bf16", Isa::kAvx512Bf16, operations(kAvx512Sums, 16, 2), bf16_avx512_bf16},
     {"int8_amx", Isa::kAmx, operations(kAmxSums, 256, 64), int8_amx},
     {"bf16_amx", Isa::kAmx, operations(kAmxSums, 256, 32), bf16_amx},
+    {"int8_amx_loads", Isa::kAmx, operations(kAmxSums, 256, 64), int8_amx_loads},
+    {"bf16_amx_loads", Isa::kAmx, operations(kAmxSums, 256, 32), bf16_amx_loads},
 }};
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Loops whose operands stay in registers: what a core's units could do, which products are held
-// against.
+// against. Those named "loads" read their operands from L1.
 #pragma once
 
 #include <cstdint>

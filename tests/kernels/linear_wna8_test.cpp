@@ -177,8 +177,7 @@ TEST_P(LinearWnA8, LargestSums) {
           Problem problem({m, 3, k}, {.bias = false}, {.bits = bits, .group = group});
           std::fill(problem.x.begin(), problem.x.end(), static_cast<std::int8_t>(-128));
           std::fill(problem.weight.begin(), problem.weight.end(), byte);
-          ASSERT_TRUE(run_problem(GetParam(), problem));
-          expect_product(problem);
+          if (run_unless_few_rows(GetParam(), problem)) expect_product(problem);
         }
       }
     }
@@ -195,7 +194,7 @@ TEST_P(LinearWnA8, CodesAtTheZeroPointGiveZero) {
         std::fill(problem.zero_point.begin(), problem.zero_point.end(),
                   static_cast<std::int8_t>(intx_offset(bits) - 1));
         problem.sum_rows();
-        ASSERT_TRUE(run_problem(GetParam(), problem));
+        if (!run_unless_few_rows(GetParam(), problem)) continue;
         for (const float value : outputs(problem.operands)) ASSERT_EQ(value, 0.0F);
       }
     }
@@ -215,15 +214,18 @@ TEST_P(LinearWnA8, NoRowsGiveNothing) { test_no_rows(GetParam(), make_with(3)); 
 
 // Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
 TEST_P(LinearWnA8, NanScaleSpoilsItsOutputAlone) {
+  constexpr std::int64_t kColumns = 576;
   for (const int bits : {1, 2, 3, 4}) {
     for (const std::int64_t group : {32, 64, 192}) {
-      constexpr std::int64_t kColumns = 576;
       for (std::int64_t i = 0; i < kColumns / group; ++i) {
-        Problem problem({1, 20, kColumns}, {}, {.bits = bits, .group = group});
-        problem.scale.set(5, i, std::numeric_limits<float>::quiet_NaN());
-        ASSERT_TRUE(run_problem(GetParam(), problem));
-        for (std::int64_t n = 0; n < 20; ++n) {
-          EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
+        for (const std::int64_t m : {1, 5}) {
+          Problem problem({m, 20, kColumns}, {}, {.bits = bits, .group = group});
+          problem.scale.set(5, i, std::numeric_limits<float>::quiet_NaN());
+          if (!run_unless_few_rows(GetParam(), problem)) continue;
+          for (std::int64_t n = 0; n < 20; ++n) {
+            EXPECT_EQ(std::isnan(problem.operands.out.get(m - 1, n)), n == 5)
+                << n << ", scale " << i << ", rows " << m;
+          }
         }
       }
     }
@@ -231,12 +233,14 @@ TEST_P(LinearWnA8, NanScaleSpoilsItsOutputAlone) {
 }
 
 TEST_P(LinearWnA8, NanScaleOfXStaysInItsRow) {
-  Problem problem = make_with(5)({3, 20, 64}, {});
-  problem.x_scale[1] = std::numeric_limits<float>::quiet_NaN();
-  ASSERT_TRUE(run_problem(GetParam(), problem));
-  for (std::int64_t m = 0; m < 3; ++m) {
-    for (std::int64_t n = 0; n < 20; ++n) {
-      EXPECT_EQ(std::isnan(problem.operands.out.get(m, n)), m == 1);
+  for (const std::int64_t rows : {3, 6}) {
+    Problem problem = make_with(5)({rows, 20, 64}, {});
+    problem.x_scale[1] = std::numeric_limits<float>::quiet_NaN();
+    if (!run_unless_few_rows(GetParam(), problem)) continue;
+    for (std::int64_t m = 0; m < rows; ++m) {
+      for (std::int64_t n = 0; n < 20; ++n) {
+        EXPECT_EQ(std::isnan(problem.operands.out.get(m, n)), m == 1);
+      }
     }
   }
 }

@@ -43,7 +43,7 @@ void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int
 void linear_wna8_avx2(const LinearWnA8Args& args) {
   LinearJob job = job_of(args);
   if (fits_intx_rows(job)) return multiply_few_rows<IntxAvx2>(args, job);
-  job.decode_weight = decode_weight;
+  job.decode_weight = decode_weight<false>;
   job.decode_x = decode_x;
   job.group_offsets = group_offsets<true>;
   // Fewer bits than four gain nothing: a tile's steps are not many more.

@@ -23,7 +23,7 @@ inline void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, s
 
 inline LinearJob panels_of(const LinearWnA8Args& args) {
   LinearJob job = job_of(args);
-  job.decode_weight = decode_weight;
+  job.decode_weight = decode_weight<false>;
   job.decode_x = decode_x;
   job.group_offsets = group_offsets<true>;
   return job;

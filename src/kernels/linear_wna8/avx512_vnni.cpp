@@ -1,4 +1,5 @@
 // vpdpbusd takes the weight, whose stored codes are not negative, as its unsigned side.
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_wna8/avx512_inl.h"
 
 namespace lowp::kernels {
@@ -19,6 +20,13 @@ struct IntxQuads {
 };
 
 }  // namespace
+
+void linear_wna8_amx(const LinearWnA8Args& args) {
+  LinearJob job = panels_of(args);
+  job.decode_weight = decode_weight<true>;
+  job.group_offsets = args.zero_point == nullptr ? nullptr : group_offsets<false>;
+  linear_panels_amx_int8_groups(job);
+}
 
 void linear_wna8_avx512_vnni(const LinearWnA8Args& args) {
   const LinearJob job = job_of(args);

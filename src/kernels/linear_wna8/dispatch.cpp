@@ -1,5 +1,6 @@
 #include <array>
 
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_wna8/implementations.h"
 
 namespace lowp::kernels {
@@ -14,7 +15,13 @@ const char* refuse_groups(const LinearWnA8Args& args) {
   return args.group_size % 4 != 0 ? "groups that are no multiple of 4" : nullptr;
 }
 
-constexpr std::array<Implementation<LinearWnA8Args>, 4> kList{{
+const char* refuse_on_amx(const LinearWnA8Args& args) {
+  const char* few = refuse_few_rows_on_amx(args.m);
+  return few != nullptr ? few : refuse_groups(args);
+}
+
+constexpr std::array<Implementation<LinearWnA8Args>, 5> kList{{
+    {"amx", Isa::kAmx, refuse_on_amx, linear_wna8_amx},
     {"avx512_vnni", Isa::kAvx512Vnni, refuse_groups, linear_wna8_avx512_vnni},
     {"avx512", Isa::kAvx512, refuse_groups, linear_wna8_avx512},
     {"avx2", Isa::kAvx2, refuse_groups, linear_wna8_avx2},

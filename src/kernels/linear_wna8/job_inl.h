@@ -49,13 +49,14 @@ void multiply_few_rows(const LinearWnA8Args& args, LinearJob job) {
   });
 }
 
-// Stored codes, in order: panels take the weight unsigned.
-inline void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin,
-                          std::int64_t k_end, std::int32_t* steps) {
+// Codes in order, signed, or as they are stored where panels take the weight unsigned.
+template <bool kSigned>
+void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
+                   std::int32_t* steps) {
   const auto& args = *static_cast<const LinearWnA8Args*>(from);
   with_bits(args.bits, [&]<int kBits>(std::integral_constant<int, kBits>) {
     for_each_intx_vector<kBits>(
-        args.weight, args.n, args.k, row, k_begin, k_end, 0,
+        args.weight, args.n, args.k, row, k_begin, k_end, kSigned ? 1 << (kBits - 1) : 0,
         [steps](std::int64_t i, Ints bytes) { store_ints(steps + i / 4, bytes); });
   });
 }

@@ -13,6 +13,7 @@ constexpr std::int64_t kBlockPanels = 8;   // panels that share one decoded bloc
 constexpr std::int64_t kBlockRows = 264;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
 constexpr std::int64_t kRowsAhead = 2;  // how far x is read ahead
+constexpr bool kUnrollsNarrow = true;   // steps between two widenings of sums of 16 bits
 
 // row(i): where 8 dwords of row i are. transposed[j]: dword j of each row.
 template <class Row>

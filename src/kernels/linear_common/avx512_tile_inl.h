@@ -14,6 +14,7 @@ constexpr std::int64_t kBlockPanels = 4;   // panels that share one decoded bloc
 constexpr std::int64_t kBlockRows = 256;
 constexpr std::int64_t kPanelColumns = kTileVectors * kLanes;
 constexpr std::int64_t kRowsAhead = 0;  // x is not read ahead
+constexpr bool kUnrollsNarrow = false;
 
 }  // namespace
 }  // namespace lowp::kernels

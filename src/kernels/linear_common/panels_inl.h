@@ -34,7 +34,6 @@ struct Tile {
   const std::int32_t (*panel)[kPanelColumns];
   const KRange* pieces;
   std::int64_t count;
-  std::int64_t narrow_steps;  // that sums of 16 bits hold
   std::int32_t (*sums)[kBlockColumns];
   const GroupNumbers* scales;         // or nullptr
   const GroupNumbers* zeros;          // or nullptr
@@ -54,6 +53,12 @@ constexpr std::int64_t tile_rows() {
 inline Floats as_floats(Floats sums) { return sums; }
 inline Floats as_floats(Int32s sums) { return to_floats(reinterpret_cast<Ints>(sums)); }
 
+// Integer products go into sums of 16 bits first.
+template <class Multiplier>
+concept HasNarrowSums = requires {
+  typename Multiplier::Narrow;
+};
+
 // sums += (partial (+ offset * x_sum)) * scale (+ zero * x_sum), of piece i
 template <class Multiplier, int kVectors>
 [[gnu::always_inline]] inline void add_row(const Tile& tile, std::int64_t i, int row,
@@ -67,15 +72,15 @@ template <class Multiplier, int kVectors>
     } else {
       Floats sum = load_floats(sums + v * kLanes);
       Floats product = as_floats(partial[v]);
-      if (tile.offsets != nullptr) {
+      if (HasNarrowSums<Multiplier> || tile.offsets != nullptr) {
         product = multiply_add(load_floats(tile.offsets[i] + v * kLanes),
                                broadcast(tile.x_sums[i][row]), product);
       }
-      if (tile.scales == nullptr) {
+      if (!HasNarrowSums<Multiplier> && tile.scales == nullptr) {
         sum = add(sum, product);
       } else {
         Floats scale = load_floats(tile.scales[i] + v * kLanes);
-        if (tile.x_group_scale != nullptr) {
+        if (!HasNarrowSums<Multiplier> && tile.x_group_scale != nullptr) {
           scale = multiply(scale, broadcast(tile.x_group_scale[row * tile.x_groups + i]));
         }
         sum = multiply_add(product, scale, sum);
@@ -98,32 +103,85 @@ template <class Sum, int kRows, int kVectors>
   }
 }
 
-// sums += `steps` steps of x, from x on, times those of the panel; both move on.
-template <class Multiplier, class Sum, int kRows, int kVectors>
-[[gnu::always_inline]] inline void add_steps(Sum (&sums)[kRows][kVectors], std::int64_t steps,
-                                             std::int64_t x_stride, const char*& x,
-                                             const std::int32_t*& panel) {
-  for (std::int64_t step = 0; step < steps; ++step) {
-    Ints weight[kVectors];
+// sums += the step of x at x times that of the panel; kFirst: sums are that, whatever they were.
+template <class Multiplier, bool kFirst = false, class Sum, int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_step(Sum (&sums)[kRows][kVectors], std::int64_t x_stride,
+                                            const char* x, const std::int32_t* panel) {
+  Ints weight[kVectors];
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(panel + v * kLanes);
+  for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(panel + v * kLanes);
 #pragma GCC unroll 8
-    for (int row = 0; row < kRows; ++row) {
-      std::int32_t dword;
-      std::memcpy(&dword, x + row * x_stride, sizeof(dword));
-      const Ints everywhere = broadcast(dword);
+  for (int row = 0; row < kRows; ++row) {
+    std::int32_t dword;
+    std::memcpy(&dword, x + row * x_stride, sizeof(dword));
+    const Ints everywhere = broadcast(dword);
 #pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
+      if constexpr (kFirst) {
+        sums[row][v] = Multiplier::multiply(everywhere, weight[v]);
+      } else {
         sums[row][v] = Multiplier::multiply_add(sums[row][v], everywhere, weight[v]);
       }
     }
-    x += sizeof(std::int32_t);
-    panel += kPanelColumns;
+  }
+}
+
+// As add_step, of `steps` steps.
+template <class Multiplier, class Sum, int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_steps(Sum (&sums)[kRows][kVectors], std::int64_t steps,
+                                             std::int64_t x_stride, const char* x,
+                                             const std::int32_t* panel) {
+  for (std::int64_t step = 0; step < steps; ++step) {
+    add_step<Multiplier>(sums, x_stride, x + step * 4, panel + step * kPanelColumns);
   }
 }
 
 template <class Multiplier, int kRows, int kVectors>
-void multiply_tile(const Tile& tile) {
+[[gnu::always_inline]] inline void widen(
+    const typename Multiplier::Narrow (&narrow)[kRows][kVectors],
+    typename Multiplier::Sum (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) {
+      sums[row][v] = Multiplier::widen(sums[row][v], narrow[row][v]);
+    }
+  }
+}
+
+// As add_steps, through sums of 16 bits.
+template <class Multiplier, int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_narrow_steps(
+    typename Multiplier::Sum (&sums)[kRows][kVectors], std::int64_t steps, std::int64_t x_stride,
+    const char* x, const std::int32_t* panel) {
+  constexpr std::int64_t kNarrowSteps = Multiplier::kNarrowSteps;
+  typename Multiplier::Narrow narrow[kRows][kVectors];
+  if constexpr (kUnrollsNarrow) {
+    for (; steps >= kNarrowSteps; steps -= kNarrowSteps) {
+      add_step<Multiplier, true>(narrow, x_stride, x, panel);
+#pragma GCC unroll 8
+      for (std::int64_t step = 1; step < kNarrowSteps; ++step) {
+        add_step<Multiplier>(narrow, x_stride, x + step * 4, panel + step * kPanelColumns);
+      }
+      widen<Multiplier>(narrow, sums);
+      x += kNarrowSteps * 4;
+      panel += kNarrowSteps * kPanelColumns;
+    }
+  }
+  while (steps > 0) {
+    const std::int64_t count = smaller(steps, kNarrowSteps);
+    clear(narrow);
+    add_steps<Multiplier>(narrow, count, x_stride, x, panel);
+    widen<Multiplier>(narrow, sums);
+    x += count * 4;
+    panel += count * kPanelColumns;
+    steps -= count;
+  }
+}
+
+template <class Multiplier, int kRows, int kVectors>
+void multiply_tile(const Tile& shared) {
+  const Tile tile = shared;  // a copy, which stores to sums cannot change
   const char* x = tile.x;
   const std::int32_t* panel = tile.panel[0];
   for (std::int64_t i = 0; i < tile.count; ++i) {
@@ -131,23 +189,13 @@ void multiply_tile(const Tile& tile) {
         ceil_div(tile.pieces[i].end - tile.pieces[i].begin, Multiplier::kPerStep);
     typename Multiplier::Sum sum[kRows][kVectors];
     clear(sum);
-    if constexpr (requires { typename Multiplier::Narrow; }) {
-      // The number of steps is no constant: GCC 12 would unroll them all, and reload the weights.
-      for (std::int64_t left = steps; left > 0; left -= tile.narrow_steps) {
-        typename Multiplier::Narrow narrow[kRows][kVectors];
-        clear(narrow);
-        add_steps<Multiplier>(narrow, smaller(left, tile.narrow_steps), tile.x_stride, x, panel);
-#pragma GCC unroll 8
-        for (int row = 0; row < kRows; ++row) {
-#pragma GCC unroll 3
-          for (int v = 0; v < kVectors; ++v) {
-            sum[row][v] = Multiplier::widen(sum[row][v], narrow[row][v]);
-          }
-        }
-      }
+    if constexpr (HasNarrowSums<Multiplier>) {
+      add_narrow_steps<Multiplier>(sum, steps, tile.x_stride, x, panel);
     } else {
       add_steps<Multiplier>(sum, steps, tile.x_stride, x, panel);
     }
+    x += steps * 4;
+    panel += steps * kPanelColumns;
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) add_row<Multiplier, kVectors>(tile, i, row, sum[row]);
   }
@@ -228,9 +276,6 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
     tile.panel = scratch.panel;
     tile.pieces = in_panel ? &range : pieces;
     tile.count = in_panel ? 1 : count;
-    if constexpr (requires { typename Multiplier::Narrow; }) {
-      tile.narrow_steps = Multiplier::kNarrowSteps;
-    }
     tile.sums =
         reinterpret_cast<std::int32_t(*)[kBlockColumns]>(scratch.sums[row] + (panel_n - block.n));
     if (job.group_scales != nullptr && !in_panel) tile.scales = scratch.scales;

@@ -23,6 +23,9 @@ struct NibblePairs {
   static constexpr std::int64_t kPerStep = 4;
   static constexpr std::int64_t kTileRows = 4;
 
+  static Narrow multiply(Ints x, Ints weight) {
+    return reinterpret_cast<Narrow>(_mm256_maddubs_epi16(weight, x));
+  }
   static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
     return add_in_register(sum, _mm256_maddubs_epi16(weight, x));
   }

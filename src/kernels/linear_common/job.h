@@ -22,11 +22,9 @@ struct LinearJob {
                                std::int64_t group, std::int64_t count, float* values);
 
   // Steps of columns [k_begin, k_end) of the panel of rows n to n + kPanelColumns: (steps,
-  // kPanelColumns), whole chunks of it, at most kPanelSteps. The codes of the panel at (next_n,
-  // next_k) are read ahead.
+  // kPanelColumns), whole chunks of it, at most kPanelSteps.
   using FillPanel = void (*)(const LinearJob& job, std::int64_t n, std::int64_t k_begin,
-                             std::int64_t k_end, std::int64_t next_n, std::int64_t next_k,
-                             std::int32_t* panel);
+                             std::int64_t k_end, std::int32_t* panel);
 
   const void* args;  // what the functions below are called with
   std::int64_t m;

@@ -88,10 +88,9 @@ struct E2m1Panel {
 // As LinearJob::fill_panel. Columns behind the last repeat it; their sums go nowhere.
 template <class Panel>
 void fill_panel_of(const LinearJob& job, std::int64_t n, std::int64_t k_begin, std::int64_t k_end,
-                   std::int64_t next_n, std::int64_t next_k, std::int32_t* panel) {
+                   std::int32_t* panel) {
   constexpr std::int64_t kChunk = 32;  // bytes
   const std::int64_t bytes = ceil_div((k_end - k_begin) * Panel::kBits, 8);
-  const std::int64_t ahead = (next_n - n) * job.row_bytes + (next_k - k_begin) * Panel::kBits / 8;
   const auto* codes = static_cast<const std::uint8_t*>(job.codes) + k_begin * Panel::kBits / 8;
   for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
     const std::uint8_t* rows[kLanes];
@@ -106,9 +105,6 @@ void fill_panel_of(const LinearJob& job, std::int64_t n, std::int64_t k_begin, s
         for (std::int64_t i = 0; i < kLanes; ++i) {
           std::memcpy(last[i], rows[i] + at, static_cast<std::size_t>(bytes - at));
         }
-      }
-      if (at % 64 == 0) {
-        for (const std::uint8_t* row : rows) __builtin_prefetch(row + at + ahead, 0, 2);
       }
       Floats dwords[kLanes];
       transpose_eight([&](std::int64_t i) { return whole ? rows[i] + at : last[i]; }, dwords);

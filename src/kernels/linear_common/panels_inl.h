@@ -250,10 +250,38 @@ inline void scale_panel(KRange range, const KRange* pieces, std::int64_t count, 
   }
 }
 
+// Codes of the panel that is decoded next.
+struct NextCodes {
+  const char* first_row;  // or nullptr
+  std::int64_t bytes;     // of each row
+  std::int64_t row_stride;
+};
+
+inline NextCodes codes_behind(const LinearJob& job, const PanelBlock& block, std::int64_t n,
+                              KRange range) {
+  if (job.fill_panel == nullptr) return {};
+  const bool last = n + kPanelColumns >= block.n + block.columns;
+  const std::int64_t next_n = last ? block.n : n + kPanelColumns;
+  const std::int64_t next_k = last ? range.end : range.begin;
+  if (next_k >= job.k || next_n + kPanelColumns > job.n) return {};
+  const auto bytes_of = [&job](std::int64_t columns) { return columns * job.row_bytes / job.k; };
+  return {static_cast<const char*>(job.codes) + next_n * job.row_bytes + bytes_of(next_k),
+          bytes_of(smaller(range.end - range.begin, job.k - next_k)), job.row_bytes};
+}
+
+inline void read_ahead(const NextCodes& codes, std::int64_t begin_row, std::int64_t end_row) {
+  if (codes.first_row == nullptr) return;
+  for (std::int64_t row = begin_row; row < end_row; ++row) {
+    const char* from = codes.first_row + row * codes.row_stride;
+    for (std::int64_t at = 0; at < codes.bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
+  }
+}
+
 template <class Multiplier>
 void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t panel_n,
                     const char* x, std::int64_t x_stride, KRange range, const KRange* pieces,
                     std::int64_t count, PanelScratch& scratch) {
+  const NextCodes next = codes_behind(job, block, panel_n, range);
   const std::int64_t columns = smaller(kPanelColumns, job.n - panel_n);
   const std::int64_t x_groups = job.x_group_scale == nullptr ? 0 : ceil_div(job.k, job.group);
   if (job.group_scales != nullptr) {
@@ -286,6 +314,9 @@ void multiply_panel(const LinearJob& job, const PanelBlock& block, std::int64_t 
       tile.x_group_scale = job.x_group_scale + (block.m + row) * x_groups + range.begin / job.group;
       tile.x_groups = x_groups;
     }
+    // Beside the products, a share with each tile.
+    read_ahead(next, kPanelColumns * row / block.rows,
+               kPanelColumns * smaller(row + kRows, block.rows) / block.rows);
     choose_tile<Multiplier>(smaller(kRows, block.rows - row), columns)(tile);
   }
 }
@@ -299,16 +330,14 @@ inline void read_ahead_x(const LinearJob& job, std::int64_t row, KRange range) {
   }
 }
 
-// The panel of columns [n, n + kPanelColumns); the next one of the block is read ahead.
-inline void decode_panel(const LinearJob& job, const PanelBlock& block, std::int64_t n,
-                         KRange range, std::int64_t steps, PanelScratch& scratch) {
+// The panel of columns [n, n + kPanelColumns).
+inline void decode_panel(const LinearJob& job, std::int64_t n, KRange range, std::int64_t steps,
+                         PanelScratch& scratch) {
   if (job.fill_panel == nullptr) {
     fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
     return;
   }
-  const bool last = n + kPanelColumns >= block.n + block.columns;
-  job.fill_panel(job, n, range.begin, range.end, last ? block.n : n + kPanelColumns,
-                 last ? range.end : range.begin, scratch.panel[0]);
+  job.fill_panel(job, n, range.begin, range.end, scratch.panel[0]);
 }
 
 template <class Multiplier>
@@ -354,7 +383,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       }
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
-      decode_panel(job, block, n, range, steps, scratch);
+      decode_panel(job, n, range, steps, scratch);
       multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
     }
   }

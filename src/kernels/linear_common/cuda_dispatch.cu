@@ -17,10 +17,11 @@ bool is_hopper() {
 }
 
 // Up to this many rows, the kernel that reads the weight at memory's speed. Up to kMostRowsSm90 it
-// is still faster if the tiles were too few for most of the chip.
+// is still faster if the tiles were too few for most of the chip, or the weight is small.
 constexpr std::int64_t kFewRows = 80;
 constexpr std::int64_t kWide = 6144;
 constexpr std::int64_t kWideOf8Bits = 4096;
+constexpr std::int64_t kSmall = std::int64_t{1} << 21;  // elements
 
 bool takes_rows(const CudaLinearArgs& args) {
   const CudaWeight& weight = args.weight;
@@ -28,7 +29,8 @@ bool takes_rows(const CudaLinearArgs& args) {
                         weight.format == CudaWeightFormat::kFp8 ||
                         weight.format == CudaWeightFormat::kMxfp8;
   const std::int64_t wide = is_8_bit ? kWideOf8Bits : kWide;
-  return args.m <= (weight.n < wide ? kMostRowsSm90 : kFewRows);
+  const bool is_small = weight.n < wide || weight.n * weight.k <= kSmall;
+  return args.m <= (is_small ? kMostRowsSm90 : kFewRows);
 }
 
 struct Implementation {

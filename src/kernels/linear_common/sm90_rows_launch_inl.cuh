@@ -1,8 +1,9 @@
-// The launch of linear_few_rows: which rows of W a block takes, how a cluster divides K.
+// The launch of linear_few_rows as a plan says.
 #pragma once
 
 #include "kernels/linear_common/cuda_linear.h"
-#include "kernels/linear_common/sm90_rows_inl.cuh"
+#include "kernels/linear_common/sm90_rows_multiply_inl.cuh"
+#include "kernels/linear_common/sm90_rows_plan.h"
 #include "kernels/runtime/sm90_tensor_map.h"
 
 namespace lowp::kernels::rows {
@@ -10,45 +11,9 @@ namespace {
 
 constexpr int kSharedBytes = 227 << 10;  // of a block
 constexpr int kMostStages = 16;
-constexpr int kMostSplits = 8;  // the largest portable cluster
 
 constexpr int quotient_up(std::int64_t size, int by) {
   return static_cast<int>((size + by - 1) / by);
-}
-
-struct Device {
-  int multiprocessors;
-};
-
-inline Device current_device() {
-  int device = 0;
-  Device result{};
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&result.multiprocessors, cudaDevAttrMultiProcessorCount, device);
-  return result;
-}
-
-// Blocks of a cluster divide K where the tiles are too few for the chip. Clusters of 4 and 8 do not
-// fill every part of it: 120 of an H200's 132 multiprocessors.
-inline int choose_splits(const Device& device, int tiles, int steps) {
-  int best = 1;
-  for (int splits = 2; splits <= kMostSplits; splits *= 2) {
-    const int usable = splits > 2 ? device.multiprocessors * 10 / 11 : device.multiprocessors;
-    if (tiles * splits <= usable && splits * 4 <= steps) best = splits;
-  }
-  return best;
-}
-
-// Bytes that the busiest multiprocessor takes in. A cluster's start and end cost two microseconds,
-// as much as 64 KiB.
-template <class C>
-std::int64_t cost_of(const Device& device, const CudaLinearArgs& args) {
-  const int steps = quotient_up(args.weight.k, C::kColumns);
-  const int tiles = quotient_up(args.weight.n, C::kRows);
-  const int splits = choose_splits(device, tiles, steps);
-  const int rounds = splits > 1 ? 1 : quotient_up(tiles, device.multiprocessors);
-  const std::int64_t step_bytes = C::kCodeBytes + args.m * C::kColumns * 2;
-  return rounds * quotient_up(steps, splits) * step_bytes + (splits > 1 ? 64 << 10 : 0);
 }
 
 // How a stage holds parameter `p`; a multiple of 16 bytes a row where device memory allows it.
@@ -82,7 +47,8 @@ void plan_parameters(Task& task) {
 }
 
 template <class C>
-const char* make_maps(CUtensorMap& x_map, CUtensorMap& code_map, const CudaLinearArgs& args) {
+const char* make_maps(CUtensorMap& x_map, CUtensorMap& code_map, const CudaLinearArgs& args,
+                      const Plan& plan) {
   const CudaWeight& weight = args.weight;
   const char* error = sm90::make_tensor_map(
       x_map, sm90::TensorMapSpec<2>{
@@ -92,7 +58,7 @@ const char* make_maps(CUtensorMap& x_map, CUtensorMap& code_map, const CudaLinea
                  .element_bytes = 2,
                  .size = {static_cast<std::uint64_t>(weight.k), static_cast<std::uint64_t>(args.m)},
                  .stride_bytes = {static_cast<std::uint64_t>(args.x_stride) * 2},
-                 .box = {64, static_cast<std::uint32_t>(args.m)},
+                 .box = {64, static_cast<std::uint32_t>(plan.tokens)},
              });
   if (error != nullptr) return error;
   const auto row_bytes = static_cast<std::uint64_t>(weight.k) * C::Weight::kBits / 8;
@@ -124,16 +90,18 @@ void plan_stages(Task& task) {
 }
 
 template <class C>
-Task make_task(const CudaLinearArgs& args) {
+Task make_task(const CudaLinearArgs& args, const Plan& plan) {
   Task task{};
   task.parameters = parameters_of(args.weight);
   plan_parameters<C>(task);
   plan_stages<C>(task);
   task.m = static_cast<int>(args.m);
+  task.tokens = plan.tokens;
   task.n = static_cast<int>(args.weight.n);
   task.k = static_cast<int>(args.weight.k);
   task.steps = quotient_up(args.weight.k, C::kColumns);
   task.tiles = quotient_up(args.weight.n, C::kRows);
+  task.splits = plan.splits;
   task.bias = static_cast<const std::uint16_t*>(args.bias);
   task.out = static_cast<std::uint16_t*>(args.out);
   task.vector_out = args.weight.n % 4 == 0 && reinterpret_cast<std::uintptr_t>(args.out) % 8 == 0;
@@ -141,12 +109,12 @@ Task make_task(const CudaLinearArgs& args) {
 }
 
 template <class C>
-const char* launch(const Device& device, const CudaLinearArgs& args) {
-  Task task = make_task<C>(args);
-  task.splits = choose_splits(device, task.tiles, task.steps);
+const char* launch(const CudaLinearArgs& args, const Plan& plan) {
+  static_assert(C::kColumns == columns_of_stage(C::kTokens, C::Weight::kBits));
+  const Task task = make_task<C>(args, plan);
   CUtensorMap x_map{};
   CUtensorMap code_map{};
-  if (const char* error = make_maps<C>(x_map, code_map, args)) return error;
+  if (const char* error = make_maps<C>(x_map, code_map, args, plan)) return error;
   auto* kernel = linear_few_rows<C>;
   cudaError_t status =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes);
@@ -159,8 +127,9 @@ const char* launch(const Device& device, const CudaLinearArgs& args) {
   attributes[1].val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
   const bool one_tile = task.splits > 1 || C::kSumsInStages;
-  config.gridDim = static_cast<unsigned>(one_tile ? task.tiles * task.splits
-                                                  : std::min(task.tiles, device.multiprocessors));
+  const int blocks = one_tile ? task.tiles * task.splits : std::min(task.tiles, plan.blocks);
+  config.gridDim = {static_cast<unsigned>(blocks),
+                    static_cast<unsigned>(quotient_up(task.m, task.tokens)), 1};
   config.blockDim = C::kThreads;
   config.dynamicSmemBytes = kSharedBytes;
   config.stream = static_cast<cudaStream_t>(args.stream);
@@ -172,12 +141,10 @@ const char* launch(const Device& device, const CudaLinearArgs& args) {
 
 // kGroups: warpgroups that decode, of 64 rows of W each or some taking turns at the stages.
 template <class Weight, int kTokens, int kGroups, int kUnits>
-const char* launch_best(const CudaLinearArgs& args) {
+const char* launch_rows(const CudaLinearArgs& args, const Plan& plan) {
   using Narrow = Config<Weight, kTokens, 1, kGroups, kUnits>;
   using Wide = Config<Weight, kTokens, 2, kGroups / 2, kUnits>;
-  const Device device = current_device();
-  return cost_of<Narrow>(device, args) < cost_of<Wide>(device, args) ? launch<Narrow>(device, args)
-                                                                     : launch<Wide>(device, args);
+  return plan.rows == 64 ? launch<Narrow>(args, plan) : launch<Wide>(args, plan);
 }
 
 template <class Weight>
@@ -185,11 +152,12 @@ const char* launch_format(const CudaLinearArgs& args) {
   constexpr int kShort = Weight::kBits == 4 ? 1 : 2;  // stages of 128 columns
   // Four have too few registers for two parameters.
   constexpr int kGroups = Weight::kGroupsAPiece == 2 || Weight::kParameters == 2 ? 2 : 4;
-  if (args.m <= 8) return launch_best<Weight, 8, kGroups, 2>(args);
-  if (args.m <= 16) return launch_best<Weight, 16, 2, 2>(args);
-  if (args.m <= 32) return launch_best<Weight, 32, 2, 2>(args);
-  if (args.m <= 64) return launch_best<Weight, 64, 2, kShort>(args);
-  return launch_best<Weight, 128, 2, kShort>(args);
+  const Plan plan = plan_rows(args, Weight::kBits);
+  if (plan.padded == 8) return launch_rows<Weight, 8, kGroups, 2>(args, plan);
+  if (plan.padded == 16) return launch_rows<Weight, 16, 2, 2>(args, plan);
+  if (plan.padded == 32) return launch_rows<Weight, 32, 2, 2>(args, plan);
+  if (plan.padded == 64) return launch_rows<Weight, 64, 2, kShort>(args, plan);
+  return launch_rows<Weight, 128, 2, kShort>(args, plan);
 }
 
 }  // namespace

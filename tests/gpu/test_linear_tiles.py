@@ -39,6 +39,18 @@ def test_ways(name, m, shape):
     check(FORMATS[name](*shape), m, with_bias=m % 128 > 0)
 
 
+# Few tiles and many columns: K is split, its steps unevenly, partial sums meet in a workspace.
+@pytest.mark.parametrize("shape", [(1, 4128), (257, 8224), (1000, 4128)])
+@pytest.mark.parametrize("m", [129, 300])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_point", "int4_g32_zero", "fp8_block", "mxfp4", "nvfp4"])
+def test_split_columns(name, m, shape):
+    torch.manual_seed(m)
+    weight = FORMATS[name](*shape)
+    assert is_tiles(weight, m)
+    check(weight, m, with_bias=m % 2 == 1)
+    check(weight, m, torch.float16)
+
+
 # Many tiles for each multiprocessor, and a number of steps that is odd or smaller than the ring.
 @pytest.mark.parametrize("shape", [(4096, 4096), (8192, 576), (11008, 96), (520, 32)])
 @pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_zero", "fp8_row", "mxfp4", "nvfp4"])

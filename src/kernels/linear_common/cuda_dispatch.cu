@@ -16,43 +16,42 @@ bool is_hopper() {
   return major == 9;
 }
 
-// Up to this many rows, the kernel that reads the weight at memory's speed. Up to kMostRowsSm90 it
-// is still faster if the tiles were too few for most of the chip, or the weight is small.
+// Up to this many rows, the kernel that reads the weight at memory's speed; up to kMostRowsSm90 for
+// weights that keep few multiprocessors busy, whose rows of x it divides.
 constexpr std::int64_t kFewRows = 80;
-constexpr std::int64_t kWide = 6144;
-constexpr std::int64_t kWideOf8Bits = 4096;
 constexpr std::int64_t kSmall = std::int64_t{1} << 21;  // elements
 
 bool takes_rows(const CudaLinearArgs& args) {
-  const CudaWeight& weight = args.weight;
-  const bool is_8_bit = weight.format == CudaWeightFormat::kInt8 ||
-                        weight.format == CudaWeightFormat::kFp8 ||
-                        weight.format == CudaWeightFormat::kMxfp8;
-  const std::int64_t wide = is_8_bit ? kWideOf8Bits : kWide;
-  const bool is_small = weight.n < wide || weight.n * weight.k <= kSmall;
-  return args.m <= (is_small ? kMostRowsSm90 : kFewRows);
+  return args.m <= kFewRows || args.weight.n * args.weight.k <= kSmall;
 }
 
 struct Implementation {
   const char* name;
   const char* (*run)(const CudaLinearArgs& args);
+  std::int64_t (*workspace)(const CudaLinearArgs& args);
 };
 
+std::int64_t no_workspace(const CudaLinearArgs&) { return 0; }
+
+constexpr Implementation kTiles{"sm90_tiles", linear_tiles_sm90, linear_tiles_workspace_sm90};
+constexpr Implementation kRows{"sm90_rows", linear_rows_sm90, no_workspace};
+constexpr Implementation kAny{"cuda_rows", linear_rows_cuda, no_workspace};
+
 Implementation implementation(const CudaLinearArgs& args) {
-  if (is_hopper()) {
-    const bool is_few = args.m <= kMostRowsSm90 && rows_are_fast(args);
-    if (is_few && takes_rows(args)) return {"sm90_rows", linear_rows_sm90};
-    if (args.m > kFewRows && refuse_linear_tiles_sm90(args) == nullptr) {
-      return {"sm90_tiles", linear_tiles_sm90};
-    }
-    if (is_few) return {"sm90_rows", linear_rows_sm90};
-  }
-  return {"cuda_rows", linear_rows_cuda};
+  if (!is_hopper()) return kAny;
+  const bool is_few = args.m <= kMostRowsSm90 && rows_are_fast(args);
+  if (is_few && takes_rows(args)) return kRows;
+  if (args.m > kFewRows && refuse_linear_tiles_sm90(args) == nullptr) return kTiles;
+  return is_few ? kRows : kAny;
 }
 
 }  // namespace
 
 const char* choose_linear_cuda(const CudaLinearArgs& args) { return implementation(args).name; }
+
+std::int64_t linear_cuda_workspace(const CudaLinearArgs& args) {
+  return implementation(args).workspace(args);
+}
 
 const char* linear_cuda(const CudaLinearArgs& args) { return implementation(args).run(args); }
 

@@ -37,23 +37,39 @@ const char* refuse_linear_tiles_sm90(const CudaLinearArgs& args) {
   return nullptr;
 }
 
-const char* linear_tiles_sm90(const CudaLinearArgs& args) {
-  if (args.m == 0 || args.weight.n == 0) return nullptr;
+namespace {
+
+const char* run_plan(const CudaLinearArgs& args, const tiles::Plan& plan) {
   switch (args.weight.format) {
     case CudaWeightFormat::kInt4:
-      return tiles::linear_int4(args);
+      return tiles::linear_int4(args, plan);
     case CudaWeightFormat::kInt8:
-      return tiles::linear_int8(args);
+      return tiles::linear_int8(args, plan);
     case CudaWeightFormat::kFp8:
-      return tiles::linear_fp8(args);
+      return tiles::linear_fp8(args, plan);
     case CudaWeightFormat::kMxfp8:
-      return tiles::linear_mxfp8(args);
+      return tiles::linear_mxfp8(args, plan);
     case CudaWeightFormat::kMxfp4:
-      return tiles::linear_mxfp4(args);
+      return tiles::linear_mxfp4(args, plan);
     case CudaWeightFormat::kNvfp4:
-      return tiles::linear_nvfp4(args);
+      return tiles::linear_nvfp4(args, plan);
   }
   return "an unknown format";
+}
+
+}  // namespace
+
+std::int64_t linear_tiles_workspace_sm90(const CudaLinearArgs& args) {
+  if (args.m == 0 || args.weight.n == 0) return 0;
+  const unsigned splits = tiles::plan_tiles(args).splits;
+  return splits > 1 ? splits * args.m * args.weight.n * std::int64_t{sizeof(float)} : 0;
+}
+
+const char* linear_tiles_sm90(const CudaLinearArgs& args) {
+  if (args.m == 0 || args.weight.n == 0) return nullptr;
+  const tiles::Plan plan = tiles::plan_tiles(args);
+  const char* error = run_plan(args, plan);
+  return error != nullptr || plan.splits == 1 ? error : tiles::sum_splits(args, plan.splits);
 }
 
 }  // namespace lowp::kernels

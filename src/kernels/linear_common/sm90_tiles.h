@@ -9,7 +9,10 @@ namespace lowp::kernels {
 // aligned to 16 bytes, groups be of a multiple of 32 columns or of all.
 const char* refuse_linear_tiles_sm90(const CudaLinearArgs& args);
 
-// Any M, N; needs no workspace. Returns nullptr or the error's text.
+// Bytes of workspace that it needs: partial sums where few tiles make it divide K.
+std::int64_t linear_tiles_workspace_sm90(const CudaLinearArgs& args);
+
+// Any M, N. Returns nullptr or the error's text.
 const char* linear_tiles_sm90(const CudaLinearArgs& args);
 
 }  // namespace lowp::kernels

@@ -63,6 +63,27 @@ __device__ inline void store_out(const Problem& problem, unsigned token, unsigne
   }
 }
 
+// The sums of a split of K, times the scale, from the tile's token `part` on. A warp stores whole
+// sectors: 8 rows of 4 tokens.
+template <class K>
+__device__ void write_part(const Problem& problem, const float (&sums)[K::kTokens / 2],
+                           unsigned part, const Tile& tile, unsigned first_row, unsigned thread) {
+  const unsigned row = first_row + thread / 32 * 16 + thread % 32 / 4;
+  const unsigned tile_token = tile.token * problem.tile_tokens;
+  const unsigned tokens = min(problem.tile_tokens, problem.m - tile_token);
+  const RowFactors factors = load_row_factors<K>(problem, row);
+  float* const to =
+      problem.parts + (std::size_t{tile.split} * problem.m + tile_token) * problem.n + row;
+#pragma unroll
+  for (unsigned i = part / 2; i < (part + K::kPartTokens) / 2; ++i) {
+    const unsigned h = i / 2 % 2;
+    const unsigned token = i / 4 * 8 + thread % 4 * 2 + i % 2;
+    if (token < tokens && row + 8 * h < problem.n) {
+      to[std::size_t{token} * problem.n + 8 * h] = sums[i] * factors.scale[h];
+    }
+  }
+}
+
 // Sums are out^T: transposed through shared memory, kOutTokens tokens of 64 columns at a time, from
 // the tile's token `part` on. Chunks of 16 bytes of token t lie at chunk ^ (t % 8).
 template <class K>

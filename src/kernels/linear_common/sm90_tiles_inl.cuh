@@ -101,6 +101,8 @@ struct Problem {
   unsigned tile_tokens;  // at most kTokens: tiles are even, for the copy engine fills up slowly
   unsigned token_tiles;
   unsigned row_tiles;  // of kCluster * kRows
+  unsigned splits;     // of K
+  float* parts;        // (splits, M, N), sums that another kernel adds; nullptr: one split
   bool vector_scales;  // rows of scales and zeros are aligned to 16 bytes
   bool vector_out;
 };
@@ -112,19 +114,27 @@ __device__ inline unsigned scale_row(const Problem& problem, unsigned row) {
              : static_cast<unsigned>(__umul64hi(row, problem.row_reciprocal));
 }
 
+// A tile's part of K.
 struct Tile {
-  unsigned token;  // the first
+  unsigned token;  // in tiles
   unsigned row;
+  unsigned split;
+  unsigned begin;  // the first step
+  unsigned steps;
 };
 
 // Clusters that run together have few tiles of x and of W between them, so both stay in the L2.
 __device__ inline Tile tile_at(const Problem& problem, unsigned index) {
+  const unsigned split = index % problem.splits;
+  const unsigned begin = problem.steps * split / problem.splits;
+  const unsigned end = problem.steps * (split + 1) / problem.splits;
+  index /= problem.splits;
   const unsigned of_group = kGroupTokens * problem.row_tiles;
   const unsigned group = index / of_group;
   const unsigned first = group * kGroupTokens;
   const unsigned tokens = min(kGroupTokens, problem.token_tiles - first);
   const unsigned inside = index - group * of_group;
-  return {first + inside % tokens, inside / tokens};
+  return {first + inside % tokens, inside / tokens, split, begin, end - begin};
 }
 
 // On to the stage `turns` further, fewer than all.
@@ -140,7 +150,7 @@ __device__ void take_turn(sm90::Stage<kStages>& stage, unsigned turns) {
 // visit(tile), of this block's cluster.
 template <class Visit>
 __device__ void for_each_tile(const Problem& problem, const Visit& visit) {
-  const unsigned tiles = problem.token_tiles * problem.row_tiles;
+  const unsigned tiles = problem.token_tiles * problem.row_tiles * problem.splits;
   for (unsigned i = blockIdx.x / kCluster; i < tiles; i += gridDim.x / kCluster) {
     visit(tile_at(problem, i));
   }

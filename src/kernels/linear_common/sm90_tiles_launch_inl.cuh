@@ -1,9 +1,8 @@
-// The launch of linear_tiles: tensor maps, and the tile that takes the least time.
+// The launch of linear_tiles as a plan says.
 #pragma once
 
-#include <limits>
-
 #include "kernels/linear_common/sm90_tiles_multiply_inl.cuh"
+#include "kernels/linear_common/sm90_tiles_plan.h"
 #include "kernels/linear_common/sm90_tiles_prepare_inl.cuh"
 #include "kernels/runtime/sm90_tensor_map.h"
 
@@ -50,13 +49,6 @@ const char* make_code_map(CUtensorMap& map, const CudaWeight& weight) {
                               });
 }
 
-inline cudaError_t multiprocessors(int& count) {
-  int device = 0;
-  const cudaError_t error = cudaGetDevice(&device);
-  if (error != cudaSuccess) return error;
-  return cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
-}
-
 // Whether rows of scales and of zeros are aligned to 16 bytes.
 inline bool has_vector_scales(const CudaWeight& weight, unsigned scale_cols) {
   const auto fits = [&](const void* data, unsigned bytes) {
@@ -67,7 +59,7 @@ inline bool has_vector_scales(const CudaWeight& weight, unsigned scale_cols) {
 }
 
 template <class K>
-Problem make_problem(const CudaLinearArgs& args) {
+Problem make_problem(const CudaLinearArgs& args, unsigned splits) {
   const CudaWeight& weight = args.weight;
   const auto group_cols = static_cast<unsigned>(std::min(weight.group_cols, weight.k));
   const unsigned scale_cols = tiles_of(weight.k, group_cols);
@@ -91,14 +83,16 @@ Problem make_problem(const CudaLinearArgs& args) {
       .tile_tokens = tiles_of(args.m, token_tiles * 16) * 16,
       .token_tiles = token_tiles,
       .row_tiles = tiles_of(weight.n, K::kRows * kCluster),
+      .splits = splits,
+      .parts = splits > 1 ? static_cast<float*>(args.workspace) : nullptr,
       .vector_scales = has_vector_scales(weight, scale_cols),
       .vector_out = weight.n % 8 == 0 && is_aligned(args.out, 16),
   };
 }
 
 template <class K>
-const char* launch(const CudaLinearArgs& args, unsigned clusters) {
-  const Problem problem = make_problem<K>(args);
+const char* launch(const CudaLinearArgs& args, const Plan& plan) {
+  const Problem problem = make_problem<K>(args, plan.splits);
   CUtensorMap x_map{};
   CUtensorMap code_map{};
   if (const char* error = make_x_map<K>(x_map, args, problem.tile_tokens)) return error;
@@ -112,7 +106,8 @@ const char* launch(const CudaLinearArgs& args, unsigned clusters) {
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = std::min(clusters, problem.token_tiles * problem.row_tiles) * kCluster;
+  config.gridDim =
+      std::min(plan.clusters, problem.token_tiles * problem.row_tiles * plan.splits) * kCluster;
   config.blockDim = K::kThreads;
   config.dynamicSmemBytes = kSharedBytes;
   config.stream = static_cast<cudaStream_t>(args.stream);
@@ -122,46 +117,18 @@ const char* launch(const CudaLinearArgs& args, unsigned clusters) {
   return status == cudaSuccess ? nullptr : cudaGetErrorString(status);
 }
 
-// Cycles: rounds of tiles on the machine times what one costs, its steps as they were measured. Two
-// warpgroups that share rows cost less a row, but x comes twice as often.
-template <class K>
-std::uint64_t cost_of(const CudaLinearArgs& args, unsigned clusters) {
-  constexpr bool kInTurns = K::kDepth == 2;
-  constexpr unsigned kCycles = K::kTokens == 256   ? (kInTurns ? 730 : 1240)
-                               : K::kTokens == 192 ? (kInTurns ? 610 : 1050)
-                                                   : (kInTurns ? 480 : 860);
-  constexpr unsigned kEnds = 4000;
-  const std::uint64_t tiles =
-      std::uint64_t{tiles_of(args.m, K::kTokens)} * tiles_of(args.weight.n, K::kRows * kCluster);
-  const unsigned steps = tiles_of(args.weight.k, kStep);
-  return (tiles + clusters - 1) / clusters * (std::uint64_t{steps} * kCycles + kEnds);
-}
-
-template <class K>
-void consider(const CudaLinearArgs& args, unsigned clusters, std::uint64_t& least,
-              const char* (*&best)(const CudaLinearArgs&, unsigned)) {
-  const std::uint64_t cost = cost_of<K>(args, clusters);
-  if (cost >= least) return;
-  least = cost;
-  best = launch<K>;
+template <CudaWeightFormat kFormat, class Codes, class Pair, Scaling kScaling, unsigned kTokens>
+const char* launch_tokens(const CudaLinearArgs& args, const Plan& plan) {
+  return plan.row_groups == 2
+             ? launch<Kind<kFormat, Codes, Pair, kScaling, kTokens, 2, 1>>(args, plan)
+             : launch<Kind<kFormat, Codes, Pair, kScaling, kTokens, 1, 2>>(args, plan);
 }
 
 template <CudaWeightFormat kFormat, class Codes, class Pair, Scaling kScaling>
-const char* launch_best(const CudaLinearArgs& args) {
-  int count = 0;
-  if (const cudaError_t error = multiprocessors(count); error != cudaSuccess) {
-    return cudaGetErrorString(error);
-  }
-  const unsigned clusters = std::max(1U, static_cast<unsigned>(count) / kCluster);
-  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
-  const char* (*best)(const CudaLinearArgs&, unsigned) = nullptr;
-  consider<Kind<kFormat, Codes, Pair, kScaling, 256, 2, 1>>(args, clusters, least, best);
-  consider<Kind<kFormat, Codes, Pair, kScaling, 256, 1, 2>>(args, clusters, least, best);
-  consider<Kind<kFormat, Codes, Pair, kScaling, 192, 2, 1>>(args, clusters, least, best);
-  consider<Kind<kFormat, Codes, Pair, kScaling, 192, 1, 2>>(args, clusters, least, best);
-  consider<Kind<kFormat, Codes, Pair, kScaling, 128, 2, 1>>(args, clusters, least, best);
-  consider<Kind<kFormat, Codes, Pair, kScaling, 128, 1, 2>>(args, clusters, least, best);
-  return best(args, clusters);
+const char* launch_plan(const CudaLinearArgs& args, const Plan& plan) {
+  if (plan.tokens == 256) return launch_tokens<kFormat, Codes, Pair, kScaling, 256>(args, plan);
+  if (plan.tokens == 192) return launch_tokens<kFormat, Codes, Pair, kScaling, 192>(args, plan);
+  return launch_tokens<kFormat, Codes, Pair, kScaling, 128>(args, plan);
 }
 
 }  // namespace

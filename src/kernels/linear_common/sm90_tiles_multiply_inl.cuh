@@ -263,7 +263,7 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
     typename Multiplier<K>::Sums sums;
 #pragma unroll
     for (float& sum : sums) sum = 0.0F;
-    const unsigned steps = problem.steps;
+    const unsigned steps = tile.steps;
     if constexpr (K::kDepth == 1) {
       StepsAhead<K>{multiplier}.run(sums, steps);
     } else {
@@ -279,6 +279,10 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
 #pragma unroll
     for (unsigned part = 0; part < K::kDepth; ++part) {
       if (depth != part) continue;
+      if (problem.parts != nullptr) {
+        write_part<K>(problem, sums, part * K::kPartTokens, tile, rows, thread);
+        continue;
+      }
       write_out<K>(problem, sums, part * K::kPartTokens, token, rows, shared.out(consumer),
                    consumer, thread);
     }

@@ -19,13 +19,13 @@ __device__ void copy_tiles(const Problem& problem, const CUtensorMap* x_map,
   for_each_tile(problem, [&](const Tile& tile) {
     const int token = static_cast<int>(tile.token * problem.tile_tokens + rank * half);
     const int row = static_cast<int>(first_row<K>(tile));
-    for (unsigned step = 0; step < problem.steps + K::kAhead; ++step) {
-      if (step < problem.steps) {
+    for (unsigned step = 0; step < tile.steps + K::kAhead; ++step) {
+      if (step < tile.steps) {
         const unsigned raw = shared.codes_raw(code_stage.index);
         sm90::barrier_wait(shared.codes_empty(code_stage.index), code_stage.parity ^ 1);
         sm90::barrier_arrive_expect(raw, K::kCodeBytes);
         sm90::tma_load(shared.codes(code_stage.index), code_map, raw,
-                       static_cast<int>(step * K::kCodeRowBytes), row);
+                       static_cast<int>((tile.begin + step) * K::kCodeRowBytes), row);
         code_stage.advance();
       }
       if (step >= K::kAhead) {
@@ -33,7 +33,7 @@ __device__ void copy_tiles(const Problem& problem, const CUtensorMap* x_map,
         sm90::barrier_wait(shared.x_empty(x_stage.index), x_stage.parity ^ 1);
         sm90::barrier_arrive_expect(full, problem.tile_tokens * 128);
         sm90::tma_load_multicast(shared.x(x_stage.index) + rank * half * 128, x_map, full,
-                                 static_cast<int>((step - K::kAhead) * kStep), token,
+                                 static_cast<int>((tile.begin + step - K::kAhead) * kStep), token,
                                  (1U << kCluster) - 1);
         x_stage.advance();
       }
@@ -70,9 +70,9 @@ __device__ void order_codes(unsigned codes, unsigned lane) {
   }
 }
 
-// Runs prepare(step, stage) for the stages of each tile, whose first row is told to
-// enter_tile(row), in turns with kTurns - 1 other warps. What a warp does a stage takes longer than
-// the stage, for most of it is waiting.
+// Runs prepare(step, stage) for the stages of each tile, told to enter_tile(tile) before, in turns
+// with kTurns - 1 other warps. What a warp does a stage takes longer than the stage, for most of it
+// is waiting.
 template <class K, unsigned kTurns, class EnterTile, class Prepare>
 __device__ void prepare_stages(const Problem& problem, Shared<K> shared, unsigned turn,
                                unsigned lane, const EnterTile& enter_tile, const Prepare& prepare) {
@@ -81,14 +81,14 @@ __device__ void prepare_stages(const Problem& problem, Shared<K> shared, unsigne
   take_turn(stage, turn);
   unsigned before = 0;  // steps of the tiles before
   for_each_tile(problem, [&](const Tile& tile) {
-    enter_tile(first_row<K>(tile));
-    for (unsigned step = (turn - before) % kTurns; step < problem.steps; step += kTurns) {
-      prepare(step, stage);
+    enter_tile(tile);
+    for (unsigned step = (turn - before) % kTurns; step < tile.steps; step += kTurns) {
+      prepare(tile.begin + step, stage);
       __syncwarp();
       if (lane == 0) sm90::barrier_arrive(shared.codes_full(stage.index));
       take_turn(stage, kTurns);
     }
-    before += problem.steps;
+    before += tile.steps;
   });
 }
 
@@ -96,7 +96,7 @@ template <class K>
 __device__ void prepare_codes(const Problem& problem, Shared<K> shared, unsigned warp,
                               unsigned lane) {
   prepare_stages<K, K::kCodeWarps>(
-      problem, shared, warp, lane, [](unsigned) {},
+      problem, shared, warp, lane, [](const Tile&) {},
       [&](unsigned, const auto& stage) {
         sm90::barrier_wait(shared.codes_raw(stage.index), stage.parity);
         order_codes<K>(shared.codes(stage.index), lane);
@@ -142,9 +142,9 @@ struct RowValues {
   unsigned copied;                           // vectors, so far
 
   __device__ void enter_rows(const Problem& problem, const void* data, unsigned first,
-                             unsigned lane) {
+                             unsigned group, unsigned lane) {
     bytes = problem.scale_cols * static_cast<unsigned>(sizeof(T));
-    copied = 0;
+    copied = group * static_cast<unsigned>(sizeof(T)) / 16;
 #pragma unroll
     for (unsigned i = 0; i < K::kRowsOfLane; ++i) {
       const unsigned row = min(first + row_of_lane(lane, i), problem.n - 1);
@@ -152,7 +152,7 @@ struct RowValues {
                 static_cast<std::size_t>(scale_row(problem, row)) * bytes;
     }
   }
-  // To the group and the vector behind its.
+  // `group`: the first that will be asked for. To the group and the vector behind its.
   __device__ void advance_to(unsigned group) {
     if constexpr (kAreVectors) {
       const unsigned end = group * static_cast<unsigned>(sizeof(T)) / 16 + 3;
@@ -276,10 +276,13 @@ __device__ void prepare_scales_of(const Problem& problem, Shared<K> shared, unsi
   of.zeros.slots = of.scales.slots + K::kRowsOfLane * kVectors * 512;
   prepare_stages<K, K::kScaleWarps>(
       problem, shared, warp, lane,
-      [&](unsigned row) {
-        of.scales.enter_rows(problem, weight.scale, row, lane);
+      [&](const Tile& tile) {
+        const unsigned row = first_row<K>(tile);
+        const unsigned group = of.group_of(problem, tile.begin * K::kBlocks);
+        of.scales.enter_rows(problem, weight.scale, row, group, lane);
         for (unsigned& group : of.groups) group = of.kNoGroup;
-        if (K::kWords == 2 && zeros != nullptr) of.zeros.enter_rows(problem, zeros, row, lane);
+        if (K::kWords == 2 && zeros != nullptr)
+          of.zeros.enter_rows(problem, zeros, row, group, lane);
       },
       [&](unsigned step, const auto& stage) {
         const unsigned group = of.group_of(problem, step * K::kBlocks);

@@ -173,6 +173,8 @@ void run_cuda_linear(const char* operation, const Tensor& x, const kernels::Cuda
   kernels::CudaLinearArgs args = arguments(rows, weight, bias);
   args.out = out.mutable_data_ptr();
   args.stream = launch.stream;
+  const LaunchMemory workspace(launch, kernels::linear_cuda_workspace(args));
+  args.workspace = workspace.data();
   check_launch(operation, kernels::linear_cuda(args));
 }
 

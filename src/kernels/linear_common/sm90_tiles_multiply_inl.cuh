@@ -90,8 +90,10 @@ struct Multiplier {
     }
     operand.decode(fragment, s, zero_is_float);
   }
-  __device__ void release_codes() const {
-    if (lane == 0) sm90::barrier_arrive(shared.codes_empty(code_stage.index));
+  // Only when products of all that was read have been issued: a read that is under way is not
+  // ordered before the arrival, and the warps that write scales wait for nothing else.
+  __device__ void release_codes(unsigned index) const {
+    if (lane == 0) sm90::barrier_arrive(shared.codes_empty(index));
   }
 
   // Until x has come: the lower word of its descriptor; of lane 0, so that the compiler keeps it in
@@ -131,7 +133,7 @@ __device__ void sum_in_turns(Multiplier<K>& self, typename Multiplier<K>::Sums& 
       self.multiply(sums, fragments[s % 2], s, x);
       sm90::wgmma_commit();
     }
-    self.release_codes();
+    self.release_codes(self.code_stage.index);
     sm90::wgmma_wait<0>();
     self.release_x(self.x_stage.index);
     self.take_turns(K::kDepth);
@@ -148,11 +150,13 @@ struct StepsAhead {
   Multiplier<K>& self;
   unsigned x = 0;        // of the step that is multiplied
   unsigned x_index = 0;  // its stage
-  int before = -1;       // the stage before
+  unsigned codes_index = 0;
+  int before = -1;  // the stage before
 
   __device__ void begin_products(Sums& sums, const Fragments& of) {
     x = self.wait_for_x();
     x_index = self.x_stage.index;
+    codes_index = self.code_stage.index;
     self.take_turns(1);
     sm90::wgmma_fence();
     self.multiply(sums, of[0], 0, x);
@@ -172,9 +176,9 @@ struct StepsAhead {
     sm90::wgmma_fence();
     self.multiply(sums, now[3], 3, x);
     sm90::wgmma_commit();
+    self.release_codes(codes_index);
     self.decode(next[2], 2);
     self.decode(next[3], 3);
-    self.release_codes();
     begin_products(sums, next);
   }
   __device__ void end_products(Sums& sums, const Fragments& now) {
@@ -182,6 +186,7 @@ struct StepsAhead {
     self.multiply(sums, now[2], 2, x);
     self.multiply(sums, now[3], 3, x);
     sm90::wgmma_commit();
+    self.release_codes(codes_index);
     sm90::wgmma_wait<0>();
     sm90::pin_accumulators(sums);
     if (before >= 0) self.release_x(static_cast<unsigned>(before));
@@ -193,7 +198,6 @@ struct StepsAhead {
     self.wait_for_codes();
 #pragma unroll
     for (unsigned s = 0; s < 4; ++s) self.decode(fragments[0][s], s);
-    self.release_codes();
     begin_products(sums, fragments[0]);
     for (; steps > 2; steps -= 2) {
       run_step(sums, fragments[0], fragments[1]);

@@ -12,10 +12,6 @@ namespace {
 constexpr int kSharedBytes = 227 << 10;  // of a block
 constexpr int kMostStages = 16;
 
-constexpr int quotient_up(std::int64_t size, int by) {
-  return static_cast<int>((size + by - 1) / by);
-}
-
 // How a stage holds parameter `p`; a multiple of 16 bytes a row where device memory allows it.
 template <class C>
 ParameterCopy plan_parameter(const Parameters& parameters, int p, int groups, bool whole_groups) {

@@ -12,10 +12,6 @@ namespace {
 constexpr int kSharedBytes = 227 << 10;  // a block's, so that it has a multiprocessor of its own
 constexpr int kMostSplits = 8;           // the largest portable cluster
 
-constexpr int quotient_up(std::int64_t size, int by) {
-  return static_cast<int>((size + by - 1) / by);
-}
-
 __global__ void take_multiprocessor() {}
 
 // Clusters of a size that run at once. The chip's parts have unequal numbers of multiprocessors: of

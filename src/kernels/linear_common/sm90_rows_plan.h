@@ -5,6 +5,10 @@
 
 namespace lowp::kernels::rows {
 
+constexpr int quotient_up(std::int64_t size, int by) {
+  return static_cast<int>((size + by - 1) / by);
+}
+
 struct Plan {
   int padded;  // rows of x that the kernel is made for: 8, 16, 32, 64 or 128
   int tokens;  // rows of x of a block, at most `padded`

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "kernels/linear_common/cuda_linear.h"
+#include "kernels/linear_common/sm90_tiles_plan.h"
 #include "kernels/linear_common/sm90_tiles_scales_inl.cuh"
 #include "kernels/runtime/sm90_tma_inl.cuh"
 
@@ -20,8 +21,6 @@ namespace {
 
 using sm90::kWarpgroup;
 
-constexpr unsigned kStep = 64;        // columns of W and x in a stage
-constexpr unsigned kCluster = 2;      // blocks
 constexpr unsigned kVectors = 4;      // of a row of scales, 16 bytes each
 constexpr unsigned kGroupTokens = 8;  // tiles of x that consecutive clusters share rows of W in
 constexpr unsigned kSharedBytes = 227 << 10;  // of a block

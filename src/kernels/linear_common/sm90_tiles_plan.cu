@@ -8,8 +8,6 @@
 namespace lowp::kernels::tiles {
 namespace {
 
-constexpr unsigned kCluster = 2;  // blocks, which share x
-constexpr unsigned kStep = 64;    // columns
 constexpr unsigned kMostSplits = 16;
 constexpr unsigned kLeastSteps = 4;
 

@@ -5,6 +5,9 @@
 
 namespace lowp::kernels::tiles {
 
+constexpr unsigned kStep = 64;    // columns of W and x in a stage
+constexpr unsigned kCluster = 2;  // blocks, which share x
+
 struct Plan {
   unsigned tokens;      // rows of x that the kernel is made for: 128, 192 or 256
   unsigned row_groups;  // of 64 rows of W, of a block; 1: two warpgroups take turns

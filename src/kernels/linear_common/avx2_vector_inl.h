@@ -37,6 +37,13 @@ inline Ints dword_mask(Lanes lanes) {
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+// A value that the compiler may neither make again, as it would constants at each use, nor move
+// additions past.
+[[gnu::always_inline]] inline Ints in_register(Ints value) {
+  asm("" : "+x"(value));
+  return value;
+}
+
 inline Floats load_floats(const void* values) {
   return _mm256_loadu_ps(static_cast<const float*>(values));
 }

@@ -38,6 +38,13 @@ inline __mmask64 first_64_lanes(std::int64_t count) {
   return count <= 0 ? 0ULL : (1ULL << count) - 1ULL;
 }
 
+// A value that the compiler may neither make again, as it would constants at each use, nor move
+// additions past.
+[[gnu::always_inline]] inline Ints in_register(Ints value) {
+  asm("" : "+v"(value));
+  return value;
+}
+
 // What sources for all vector widths are written with; avx2_vector_inl.h has the same names.
 inline Floats load_floats(const void* values) { return _mm512_loadu_ps(values); }
 inline Floats load_floats(const float* values, Lanes lanes) {

@@ -35,17 +35,6 @@
 namespace lowp::kernels {
 namespace {
 
-// A constant that the compiler may not load again at each use: with those of a decoder there are
-// more loads than operations.
-[[gnu::always_inline]] inline Ints in_register(Ints constant) {
-#ifdef __AVX512F__
-  asm("" : "+v"(constant));
-#else
-  asm("" : "+x"(constant));
-#endif
-  return constant;
-}
-
 constexpr std::int64_t kIntxFetchAhead = 4096;  // bytes
 constexpr std::int64_t kIntxMaxRows = 4;
 constexpr std::int64_t kIntxMaxColumns = 16384;

@@ -26,4 +26,19 @@ inline const char* refuse_few_rows_on_amx(std::int64_t m) {
   return m <= 4 ? "four rows of x or fewer" : nullptr;
 }
 
+// Products of int8 activations with a weight in groups: a step of the multipliers is four columns,
+// and a panel holds the scales of so many groups.
+template <class Args>
+const char* refuse_integer_groups(const Args& args) {
+  if (args.group_size >= args.k) return nullptr;
+  if (args.group_size < 32) return "groups shorter than 32";
+  return args.group_size % 4 != 0 ? "groups that are no multiple of 4" : nullptr;
+}
+
+template <class Args>
+const char* refuse_integer_groups_on_amx(const Args& args) {
+  const char* few = refuse_few_rows_on_amx(args.m);
+  return few != nullptr ? few : refuse_integer_groups(args);
+}
+
 }  // namespace lowp::kernels

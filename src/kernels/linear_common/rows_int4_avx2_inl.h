@@ -205,13 +205,6 @@ inline void prepare_digits(const LinearJob& job, const std::int8_t* x, DigitRow<
   sums.end_row();
 }
 
-// GCC orders the additions of a span anew and holds all its products until then: more than there
-// are registers.
-[[gnu::always_inline]] inline Ints in_register(Ints sum) {
-  asm("" : "+x"(sum));
-  return sum;
-}
-
 // A row of the weight times x. A span is a group of kSteps steps, or with kHalves a step of two
 // groups, whose sums are the halves of a vector.
 template <int kDigits, int kSteps, bool kHalves>
@@ -242,6 +235,8 @@ struct Int4RowProduct {
       for (int d = 0; d < kDigits; ++d) {
         const Ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, load_ints(step.even[d])),
                                             _mm256_maddubs_epi16(high, load_ints(step.odd[d])));
+        // GCC would order the additions of a span anew and hold all its products until then: more
+        // than there are registers.
         sums[d] = in_register(i == 0 ? pairs : _mm256_add_epi16(sums[d], pairs));
       }
     }

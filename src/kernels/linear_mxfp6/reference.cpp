@@ -16,7 +16,7 @@ void linear_mxfp6_reference(const LinearMxfp6Args& args) {
   const std::int64_t k = args.x.cols;
   const auto to_float = args.element == DType::kF6E2M3 ? E2m3::to_float : E3m2::to_float;
   const auto sum = [&](std::int64_t m, std::int64_t n) {
-    const std::uint8_t* row = args.weight + n * (k / kBlock * 24);
+    const std::uint8_t* row = args.weight + n * bit_stream_bytes(k, 6);
     return sum_over_groups(k, kBlock, [&](std::int64_t begin, std::int64_t end) {
       float partial = 0.0F;
       for (std::int64_t i = begin; i < end; ++i) {

@@ -1,6 +1,8 @@
 // vpmaddubsw adds the products of pairs in int16, which holds those of unsigned nibbles eight times
 // over; that is twice as many products an instruction as linear_w8a8 has.
 #include "kernels/linear_common/avx2_tile_inl.h"
+// The vectors come first.
+#include "kernels/linear_common/byte_pairs_avx2_inl.h"
 #include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_common/rows_int4_avx2_inl.h"
@@ -13,30 +15,6 @@ namespace {
 Ints nibble_mask() { return _mm256_set1_epi8(0x0F); }
 
 Ints sums_of_pairs(Ints words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
-
-struct NibblePairs {
-  using Sum = Int32s;
-  using Narrow = Int16s;
-  static constexpr std::int64_t kNarrowSteps = 8;
-  static constexpr bool kInteger = false;
-  static constexpr bool kHoldsScaled = false;
-  static constexpr std::int64_t kPerStep = 4;
-  static constexpr std::int64_t kTileRows = 4;
-
-  static Narrow multiply(Ints x, Ints weight) {
-    return reinterpret_cast<Narrow>(_mm256_maddubs_epi16(weight, x));
-  }
-  static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
-    return add_in_register(sum, _mm256_maddubs_epi16(weight, x));
-  }
-  static Sum widen(Sum sum, Narrow narrow) {
-    return reinterpret_cast<Sum>(
-        add(reinterpret_cast<Ints>(sum), sums_of_pairs(reinterpret_cast<Ints>(narrow))));
-  }
-  static Floats add_elements(Floats sum, Ints x) {
-    return add(sum, to_floats(sums_of_pairs(_mm256_maddubs_epi16(_mm256_set1_epi8(1), x))));
-  }
-};
 
 struct Avx2Rows {
   static Ints load(const std::uint8_t* data, std::int64_t bytes) {
@@ -126,7 +104,7 @@ void linear_w4a8_avx2(const LinearW4A8Args& args) {
     job.decode_x = decode_x_for_nibbles;
     set_panel<NibblesPanel>(job, args.weight);
   }
-  multiply_panels<NibblePairs>(job);
+  multiply_panels<BytePairs<4>>(job);
 }
 
 }  // namespace lowp::kernels

@@ -1,36 +1,12 @@
 #include "kernels/linear_common/avx2_tile_inl.h"
 // The vectors come first.
-#include "kernels/linear_common/intx_avx2_inl.h"
+#include "kernels/linear_common/byte_pairs_avx2_inl.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_wna8/implementations.h"
 #include "kernels/linear_wna8/job_inl.h"
 
 namespace lowp::kernels {
 namespace {
-
-// vpmaddubsw adds the products of pairs in int16, which holds the fewer of them the more bits the
-// weight has.
-template <int kBits>
-struct IntxPairs {
-  using Sum = Int32s;
-  using Narrow = IntxAvx2::Narrow;
-  static constexpr std::int64_t kNarrowSteps = IntxAvx2::kNarrowSteps<kBits>;
-  static constexpr bool kInteger = false;
-  static constexpr bool kHoldsScaled = false;
-  static constexpr std::int64_t kPerStep = 4;
-  static constexpr std::int64_t kTileRows = 4;
-
-  static Narrow multiply(Ints x, Ints weight) {
-    return reinterpret_cast<Narrow>(_mm256_maddubs_epi16(weight, x));
-  }
-  static Narrow multiply_add(Narrow sum, Ints x, Ints weight) {
-    return add_in_register(sum, _mm256_maddubs_epi16(weight, x));
-  }
-  static Sum widen(Sum sum, Narrow narrow) { return IntxAvx2::widen(sum, narrow); }
-  static Floats add_elements(Floats sum, Ints x) {
-    return add(sum, to_floats(reinterpret_cast<Ints>(IntxAvx2::sum_of_bytes(x))));
-  }
-};
 
 void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
               std::int32_t* steps) {
@@ -50,10 +26,10 @@ void linear_wna8_avx2(const LinearWnA8Args& args) {
   job.decode_x = decode_x;
   job.group_offsets = group_offsets<true>;
   // Fewer bits than four gain nothing: a tile's steps are not many more.
-  if (args.bits <= 4) return multiply_panels<IntxPairs<4>>(job);
-  if (args.bits == 5) return multiply_panels<IntxPairs<5>>(job);
-  if (args.bits == 6) return multiply_panels<IntxPairs<6>>(job);
-  multiply_panels<IntxPairs<7>>(job);
+  if (args.bits <= 4) return multiply_panels<BytePairs<4>>(job);
+  if (args.bits == 5) return multiply_panels<BytePairs<5>>(job);
+  if (args.bits == 6) return multiply_panels<BytePairs<6>>(job);
+  multiply_panels<BytePairs<7>>(job);
 }
 
 }  // namespace lowp::kernels

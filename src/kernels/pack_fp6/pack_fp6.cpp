@@ -1,6 +1,6 @@
 #include "kernels/pack_fp6/pack_fp6.h"
 
-#include <cstring>
+#include "kernels/runtime/bit_stream_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -19,20 +19,18 @@ void for_each_four(const ParallelFor* parallel, std::int64_t codes, const Move& 
 
 void pack_fp6(const PackFp6Args& args) {
   for_each_four(args.parallel, args.rows * args.cols, [&](std::int64_t i) {
-    std::uint32_t four;
+    std::uint64_t four = 0;
     std::memcpy(&four, args.codes + 4 * i, 4);
-    four = (four & 0x003F003F) | (four & 0x3F003F00) >> 2;
-    four = (four & 0x00000FFF) | (four & 0x0FFF0000) >> 4;
+    four = join_fields<12, 16>(join_fields<6, 8>(four));
     std::memcpy(args.packed + 3 * i, &four, 3);
   });
 }
 
 void unpack_fp6(const UnpackFp6Args& args) {
   for_each_four(args.parallel, args.rows * args.cols, [&](std::int64_t i) {
-    std::uint32_t four = 0;
+    std::uint64_t four = 0;
     std::memcpy(&four, args.packed + 3 * i, 3);
-    four = (four & 0x00000FFF) | (four & 0x00FFF000) << 4;
-    four = (four & 0x003F003F) | (four & 0x0FC00FC0) << 2;
+    four = split_fields<6, 8>(split_fields<12, 16>(four));
     std::memcpy(args.codes + 4 * i, &four, 4);
   });
 }

@@ -35,6 +35,10 @@ def fp8(weight, block=(1, -1)):
     return ops.linear_fp8_weight_only, [codes.cuda(), scale.cuda(), list(block)]
 
 
+def mxfp8(weight):
+    return ops.linear_mxfp8_weight_only, [t.cuda() for t in ops.quantize_mx(weight, "e4m3")]
+
+
 def mxfp4(weight):
     return ops.linear_mxfp4, [t.cuda() for t in ops.quantize_mx(weight, "e2m1")]
 
@@ -51,6 +55,7 @@ FORMATS = {
     "int8_g128": lambda w: int8(w, (1, GROUP)),
     "fp8_row": fp8,
     "fp8_128x128": lambda w: fp8(w, (128, 128)),
+    "mxfp8": mxfp8,
     "mxfp4": mxfp4,
     "nvfp4": nvfp4,
 }

@@ -43,6 +43,7 @@ FORMATS = {
                    ops.linear_w4a16),
     "w8a16": (lambda n, k: (bytes_on_gpu(n, k).view(torch.int8), torch.rand(n, 1, device="cuda")), ops.linear_w8a16),
     "fp8": (lambda n, k: (e4m3(n, k), torch.rand(n, 1, device="cuda"), [1, -1]), ops.linear_fp8_weight_only),
+    "mxfp8": (lambda n, k: (e4m3(n, k), exponents(n, k // 32)), ops.linear_mxfp8_weight_only),
     "mxfp4": (lambda n, k: (bytes_on_gpu(n, k // 2), exponents(n, k // 32)), ops.linear_mxfp4),
     "nvfp4": (lambda n, k: (bytes_on_gpu(n, k // 2), positive_e4m3(n, k // 16), torch.ones(1, device="cuda")),
               ops.linear_nvfp4),

@@ -29,6 +29,7 @@ CONFIGS = {
     "fp8": lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerRow()),
     "fp8_weight_only": lowp.Float8WeightOnlyConfig(),
     "mxfp8": lowp.MXDynamicActivationMXWeightConfig(),
+    "mxfp8_weight_only": lowp.MXFP8WeightOnlyConfig(),
     "mxfp4": lowp.MXFP4WeightOnlyConfig(),
     "nvfp4": lowp.NVFP4WeightOnlyConfig(),
 }

@@ -25,7 +25,7 @@ ROWS = [1, 2, 4, 8, 16, 32, 64, 512, 2048]
 QUICK_SHAPES = [(4096, 4096), (1536, 576)]
 QUICK_ROWS = [1, 16, 512]
 OPERATIONS = (
-    "bf16,w8a16,w4a16,w8a8,w4a8,fp8,fp8_weight_only,mxfp8,mxfp6,mxfp4,nvfp4,w2a16,w3a16,w6a16,w2a8,w3a8"
+    "bf16,w8a16,w4a16,w8a8,w4a8,fp8,fp8_weight_only,mxfp8,mxfp8_weight_only,mxfp6,mxfp4,nvfp4,w2a16,w3a16,w6a16,w2a8,w3a8"
 )
 KEPT = ("operation", "implementation", "m", "n", "k", "seconds", "weight_gb_per_second", "gflop_per_second",
         "share_of_limit")

@@ -16,7 +16,7 @@ from gpu_common import commit
 
 # All that `--quantize` takes; groups that divide SmolLM2's 576 columns
 SCHEMES = ["W8A8", "W8A16", "W4A16:64", "W4A16_ASYM:32", "W4A16_FLOAT_ZERO:32", "FP8", "FP8_DYNAMIC", "FP8_BLOCK",
-           "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4"]
+           "FP8_WEIGHT_ONLY", "MXFP8", "MXFP8A16", "MXFP4", "NVFP4"]
 NEW_TOKENS = 256
 
 

@@ -98,6 +98,11 @@ struct MXDynamicActivationMXWeightConfig {
   ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
 };
 
+// float8_e4m3fn with a power-of-two scale for 32 values. Scheme MXFP8A16.
+struct MXFP8WeightOnlyConfig {
+  ScaleCalculationMode scaling_mode = ScaleCalculationMode::kRceil;
+};
+
 enum class MXFP6Element : std::uint8_t { kE2M3, kE3M2 };
 
 // Six bits with a power-of-two scale for 32 values. Schemes MXFP6, which compressed-tensors can
@@ -124,7 +129,8 @@ using Config =
                  MXDynamicActivationMXWeightConfig, MXFP4WeightOnlyConfig, NVFP4WeightOnlyConfig,
                  Int8DynamicActivationInt4WeightConfig, Float8DynamicActivationInt4WeightConfig,
                  Int8StaticActivationInt8WeightConfig, IntxWeightOnlyConfig,
-                 Int8DynamicActivationIntxWeightConfig, MXFP6WeightOnlyConfig>;
+                 Int8DynamicActivationIntxWeightConfig, MXFP6WeightOnlyConfig,
+                 MXFP8WeightOnlyConfig>;
 
 // Moves outliers of the activations into the weight before both become int8 (arXiv 2211.10438):
 // column j of x is divided, and that of the weight multiplied, by

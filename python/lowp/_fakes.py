@@ -194,11 +194,11 @@ def _score_logits(logits, targets, reference=None):
 
 
 _LINEARS = (
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "wna16", "wna8", "fp8", "fp8_weight_only", "mxfp8", "mxfp6", "mxfp4", "nvfp4",
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "w4afp8", "wna16", "wna8", "fp8", "fp8_weight_only", "mxfp8", "mxfp8_weight_only", "mxfp6", "mxfp4", "nvfp4",
 )  # fmt: skip
 
 _GROUPED_LINEARS = (
-    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp6", "mxfp4", "nvfp4",
+    "bf16", "w8a8", "w8a16", "w4a16", "w4a8", "fp8", "fp8_weight_only", "mxfp8", "mxfp8_weight_only", "mxfp6", "mxfp4", "nvfp4",
 )  # fmt: skip
 
 _FAKES = {

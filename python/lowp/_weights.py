@@ -20,6 +20,7 @@ _LINEAR_W4AFP8 = ops.linear_w4afp8.default
 _LINEAR_FP8 = ops.linear_fp8.default
 _LINEAR_FP8_WEIGHT_ONLY = ops.linear_fp8_weight_only.default
 _LINEAR_MXFP8 = ops.linear_mxfp8.default
+_LINEAR_MXFP8_WEIGHT_ONLY = ops.linear_mxfp8_weight_only.default
 _LINEAR_MXFP6 = ops.linear_mxfp6.default
 _LINEAR_MXFP4 = ops.linear_mxfp4.default
 _LINEAR_NVFP4 = ops.linear_nvfp4.default
@@ -290,13 +291,19 @@ class Float8(Format):
         return ops.dequantize_fp8(t["codes"], t["scale"], self.block, dtype)
 
 
+_MX_SCHEMES = {
+    c.MXDynamicActivationMXWeightConfig: "MXFP8",
+    c.MXFP8WeightOnlyConfig: "MXFP8A16",
+    c.MXFP4WeightOnlyConfig: "MXFP4",
+}
+
+
 class Mx(Format):
     group_size = 32
 
     def __init__(self, config):
-        fp8 = isinstance(config, c.MXDynamicActivationMXWeightConfig)
-        self.scheme = "MXFP8" if fp8 else "MXFP4"
-        self.element = "e4m3" if fp8 else "e2m1"
+        self.scheme = _MX_SCHEMES[type(config)]
+        self.element = "e2m1" if self.scheme == "MXFP4" else "e4m3"
         self.mode = config.scaling_mode.value
 
     def quantize(self, weight):
@@ -304,15 +311,19 @@ class Mx(Format):
         return {"codes": codes, "scale": scale}
 
     def linear(self, x, b, bias):
-        if self.element == "e4m3":
-            return _LINEAR_MXFP8(x, b["weight_codes"], b["weight_scale"], bias, self.mode)
-        return _LINEAR_MXFP4(x, b["weight_codes"], b["weight_scale"], bias)
+        codes, scale = b["weight_codes"], b["weight_scale"]
+        if self.scheme == "MXFP8":
+            return _LINEAR_MXFP8(x, codes, scale, bias, self.mode)
+        op = _LINEAR_MXFP4 if self.scheme == "MXFP4" else _LINEAR_MXFP8_WEIGHT_ONLY
+        return op(x, codes, scale, bias)
 
     def grouped_linear(self, x, offsets, b, bias):
         codes, scale = b["weight_codes"], b["weight_scale"]
-        if self.element == "e4m3":
+        if self.scheme == "MXFP8":
             return ops.grouped_linear_mxfp8(x, offsets, codes, scale, bias, self.mode)
-        return ops.grouped_linear_mxfp4(x, offsets, codes, scale, bias)
+        fp4 = self.scheme == "MXFP4"
+        op = ops.grouped_linear_mxfp4 if fp4 else ops.grouped_linear_mxfp8_weight_only
+        return op(x, offsets, codes, scale, bias)
 
     def dequantize(self, t, dtype):
         return ops.dequantize_mx(t["codes"], t["scale"], self.element, dtype)
@@ -443,6 +454,7 @@ for _config, _format in {
     c.Float8DynamicActivationFloat8WeightConfig: Float8,
     c.Float8WeightOnlyConfig: Float8,
     c.MXDynamicActivationMXWeightConfig: Mx,
+    c.MXFP8WeightOnlyConfig: Mx,
     c.MXFP6WeightOnlyConfig: Mxfp6,
     c.MXFP4WeightOnlyConfig: Mx,
     c.NVFP4WeightOnlyConfig: Nvfp4,

@@ -150,6 +150,13 @@ class MXDynamicActivationMXWeightConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class MXFP8WeightOnlyConfig:
+    """MXFP8 weights. Scheme MXFP8A16."""
+
+    scaling_mode: ScaleCalculationMode = ScaleCalculationMode.RCEIL
+
+
+@dataclasses.dataclass(frozen=True)
 class MXFP6WeightOnlyConfig:
     """MXFP6 weights, on the CPU alone. Schemes MXFP6 (e2m3, which compressed-tensors can store) and
     MXFP6_E3M2."""

@@ -15,6 +15,7 @@
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
 #include "kernels/linear_mxfp6/linear_mxfp6.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
+#include "kernels/linear_mxfp8_weight_only/linear_mxfp8_weight_only.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
 #include "kernels/linear_w4a8/linear_w4a8.h"
@@ -30,10 +31,30 @@ namespace {
 using namespace kernels;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 23> kOperations{
-    "bf16",  "w8a8",  "w8a16", "w4a16", "w4a8",  "fp8",   "fp8_weight_only", "mxfp8", "mxfp6",
-    "mxfp4", "nvfp4", "w1a16", "w2a16", "w3a16", "w5a16", "w6a16",           "w7a16", "w1a8",
-    "w2a8",  "w3a8",  "w5a8",  "w6a8",  "w7a8"};
+constexpr std::array<std::string_view, 24> kOperations{"bf16",
+                                                       "w8a8",
+                                                       "w8a16",
+                                                       "w4a16",
+                                                       "w4a8",
+                                                       "fp8",
+                                                       "fp8_weight_only",
+                                                       "mxfp8",
+                                                       "mxfp8_weight_only",
+                                                       "mxfp6",
+                                                       "mxfp4",
+                                                       "nvfp4",
+                                                       "w1a16",
+                                                       "w2a16",
+                                                       "w3a16",
+                                                       "w5a16",
+                                                       "w6a16",
+                                                       "w7a16",
+                                                       "w1a8",
+                                                       "w2a8",
+                                                       "w3a8",
+                                                       "w5a8",
+                                                       "w6a8",
+                                                       "w7a8"};
 
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
@@ -287,6 +308,16 @@ std::vector<LinearTiming> time_mxfp8(Problem& p) {
       });
 }
 
+std::vector<LinearTiming> time_mxfp8_weight_only(Problem& p) {
+  return time_all("linear_mxfp8_weight_only", linear_mxfp8_weight_only_implementations(),
+                  p.weights + p.weights / 32, p.options, [&] {
+                    const std::uint8_t* weight = p.memory.bytes(p.weights, kE4m3Clear);
+                    const auto* scale = p.memory.filled<std::uint8_t>(p.weights / 32, 127);
+                    return LinearMxfp8WeightOnlyArgs{p.x,     weight, scale,
+                                                     nullptr, p.out,  p.options.parallel};
+                  });
+}
+
 std::vector<LinearTiming> time_mxfp6(Problem& p) {
   const std::int64_t bytes = p.weights / 4 * 3;
   return time_all(
@@ -331,6 +362,7 @@ constexpr std::array<Bench, kOperations.size()> kBenches{{
     {"fp8", time_fp8},
     {"fp8_weight_only", time_fp8_weight_only},
     {"mxfp8", time_mxfp8},
+    {"mxfp8_weight_only", time_mxfp8_weight_only},
     {"mxfp6", time_mxfp6},
     {"mxfp4", time_mxfp4},
     {"nvfp4", time_nvfp4},

@@ -169,8 +169,12 @@ Tensor GroupedLinearImpl::forward(const Tensor& x, const Tensor& offsets) {
            offsets, s.codes, s.scale, weight_block(s.scheme.granularity), b, out);
       break;
     case WeightFormat::kMxfp8:
-      call("lowp::grouped_linear_mxfp8", x, offsets, s.codes, s.scale, b, s.activation.scaling_mode,
-           out);
+      if (weight_only) {
+        call("lowp::grouped_linear_mxfp8_weight_only", x, offsets, s.codes, s.scale, b, out);
+      } else {
+        call("lowp::grouped_linear_mxfp8", x, offsets, s.codes, s.scale, b,
+             s.activation.scaling_mode, out);
+      }
       break;
     case WeightFormat::kMxfp6E2m3:
     case WeightFormat::kMxfp6E3m2:

@@ -6,6 +6,7 @@
 #include "kernels/linear_fp8_weight_only/linear_fp8_weight_only.h"
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
 #include "kernels/linear_mxfp6/linear_mxfp6.h"
+#include "kernels/linear_mxfp8_weight_only/linear_mxfp8_weight_only.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
@@ -80,6 +81,15 @@ void run_fp8(const QuantizedState& state, const Row& row) {
                                    .parallel = torch_threads()});
 }
 
+void run_mxfp8(const QuantizedState& state, const Row& row) {
+  kernels::linear_mxfp8_weight_only({.x = row.x,
+                                     .weight = data<std::uint8_t>(state.codes),
+                                     .weight_scale = data<std::uint8_t>(state.scale),
+                                     .bias = row.bias,
+                                     .out = row.out,
+                                     .parallel = torch_threads()});
+}
+
 void run_mxfp6(const QuantizedState& state, const Row& row) {
   kernels::linear_mxfp6({.x = row.x,
                          .weight = data<std::uint8_t>(state.codes),
@@ -123,6 +133,8 @@ Run find_run(const QuantizedState& state) {
       return run_intx;
     case WeightFormat::kFp8:
       return run_fp8;
+    case WeightFormat::kMxfp8:
+      return run_mxfp8;
     case WeightFormat::kMxfp6E2m3:
     case WeightFormat::kMxfp6E3m2:
       return run_mxfp6;
@@ -130,8 +142,6 @@ Run find_run(const QuantizedState& state) {
       return run_mxfp4;
     case WeightFormat::kNvfp4:
       return run_nvfp4;
-    case WeightFormat::kMxfp8:
-      return nullptr;
   }
   return nullptr;
 }

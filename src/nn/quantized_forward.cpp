@@ -108,6 +108,13 @@ void run_fp8(const QuantizedState& state, const Tensor& x, const OptionalTensor&
 
 void run_mxfp8(const QuantizedState& state, const Tensor& x, const OptionalTensor& bias,
                Tensor& out) {
+  if (state.scheme.activation == ActivationFormat::kNone) {
+    static const auto op =
+        out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, Tensor&)>(
+            "lowp::linear_mxfp8_weight_only");
+    op.call(x, state.codes, state.scale, bias, out);
+    return;
+  }
   static const auto op =
       out_form<void(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
                     std::string_view, Tensor&)>("lowp::linear_mxfp8");

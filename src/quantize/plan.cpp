@@ -199,6 +199,12 @@ Plan plan(const MXDynamicActivationMXWeightConfig& config) {
   return result;
 }
 
+Plan plan(const MXFP8WeightOnlyConfig& config) {
+  Plan result{scheme_from_name("MXFP8A16"), {}, {}};
+  result.options.mx_scale_mode = to_mode(config.scaling_mode);
+  return result;
+}
+
 Plan plan(const MXFP6WeightOnlyConfig& config) {
   const bool e2m3 = config.element == MXFP6Element::kE2M3;
   Plan result{scheme_from_name(e2m3 ? "MXFP6" : "MXFP6_E3M2"), {}, {}};
@@ -268,6 +274,7 @@ Config config_of(const Scheme& scheme, std::int64_t group_size) {
       }
       return Float8DynamicActivationFloat8WeightConfig{};
     case kMxfp8:
+      if (scheme.activation == ActivationFormat::kNone) return MXFP8WeightOnlyConfig{};
       return MXDynamicActivationMXWeightConfig{};
     case kMxfp6E2m3:
       return MXFP6WeightOnlyConfig{};

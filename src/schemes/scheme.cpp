@@ -62,6 +62,7 @@ constexpr std::array kSchemes{
            "float8 weights per row"},
     Scheme{"MXFP8", kMxfp8, 8, G::kGroup, 32, Mapping::kSymmetric, A::kMxfp8,
            "MXFP8 weights and activations"},
+    Scheme{"MXFP8A16", kMxfp8, 8, G::kGroup, 32, Mapping::kSymmetric, A::kNone, "MXFP8 weights"},
     Scheme{"MXFP6", kMxfp6E2m3, 6, G::kGroup, 32, Mapping::kSymmetric, A::kNone,
            "MXFP6 weights, elements e2m3"},
     Scheme{"MXFP6_E3M2", kMxfp6E3m2, 6, G::kGroup, 32, Mapping::kSymmetric, A::kNone,

@@ -63,8 +63,8 @@ struct Scheme {
 };
 
 // W8A8, W8A16, W4A16, W4A16_ASYM, W4A16_FLOAT_ZERO, W4A8, W4A8_ASYM, W4AFP8, FP8, FP8_DYNAMIC,
-// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP6, MXFP6_E3M2, MXFP4, NVFP4; WnA16, WnA16_ASYM, WnA8,
-// WnA8_ASYM with n of 1, 2, 3, 5, 6, 7.
+// FP8_BLOCK, FP8_WEIGHT_ONLY, MXFP8, MXFP8A16, MXFP6, MXFP6_E3M2, MXFP4, NVFP4; WnA16, WnA16_ASYM,
+// WnA8, WnA8_ASYM with n of 1, 2, 3, 5, 6, 7.
 std::span<const Scheme> schemes();
 
 // Throws lowp::Error that lists the known names and the nearest one.

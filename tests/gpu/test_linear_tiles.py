@@ -42,7 +42,7 @@ def test_ways(name, m, shape):
 # Few tiles and many columns: K is split, its steps unevenly, partial sums meet in a workspace.
 @pytest.mark.parametrize("shape", [(1, 4128), (257, 8224), (1000, 4128)])
 @pytest.mark.parametrize("m", [129, 300])
-@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_point", "int4_g32_zero", "fp8_block", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g32_point", "int4_g32_zero", "fp8_block", "mxfp8", "mxfp4", "nvfp4"])
 def test_split_columns(name, m, shape):
     torch.manual_seed(m)
     weight = FORMATS[name](*shape)
@@ -118,7 +118,7 @@ def test_same_bits_in_many_launches(name, m):
     assert wrong.item() == 0
 
 
-@pytest.mark.parametrize("name", ["int4_g32", "int8_group", "fp8_block", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int4_g32", "int8_group", "fp8_block", "mxfp8", "mxfp4", "nvfp4"])
 def test_nan_of_a_scale_reaches_its_column(name):
     torch.manual_seed(0)
     weight = FORMATS[name](136, 544)

@@ -68,6 +68,11 @@ def fp8(n, k, block=(1, -1)):
                   ops.dequantize_fp8(codes, scale, list(block)))
 
 
+def mxfp8(n, k):
+    codes, scale = ops.quantize_mx(random_weight(n, k), "e4m3")
+    return Weight("linear_mxfp8_weight_only", [codes, scale], ops.dequantize_mx(codes, scale, "e4m3"))
+
+
 def mxfp4(n, k):
     codes, scale = ops.quantize_mx(random_weight(n, k), "e2m1")
     return Weight("linear_mxfp4", [codes, scale], ops.dequantize_mx(codes, scale, "e2m1"))
@@ -90,6 +95,7 @@ FORMATS = {
     "fp8_row": lambda n, k: fp8(n, k),
     "fp8_tensor": lambda n, k: fp8(n, k, (-1, -1)),
     "fp8_block": lambda n, k: fp8(n, k, (128, 128)),
+    "mxfp8": mxfp8,
     "mxfp4": mxfp4,
     "nvfp4": nvfp4,
 }
@@ -141,7 +147,7 @@ def check(weight, m, dtype=torch.bfloat16, with_bias=False):
 
 # Every count of tiles of 8 rows, cut ones, more than one chunk of 64.
 @pytest.mark.parametrize("m", [1, 2, 7, 8, 9, 16, 17, 31, 33, 64, 65, 128, 150, 300])
-@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g128", "fp8_row", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "int4_g128", "fp8_row", "mxfp8", "mxfp4", "nvfp4"])
 def test_rows(name, m):
     torch.manual_seed(m)
     check((FORMATS | WIDE_GROUPS)[name](200, 896), m, with_bias=m % 2 == 1)
@@ -195,7 +201,7 @@ def test_any_shape(m):
         check(weight, m, torch.float16)
 
 
-@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "fp8_row", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g32", "fp8_row", "mxfp8", "mxfp4", "nvfp4"])
 def test_shapes_of_x(name):
     torch.manual_seed(0)
     weight = FORMATS[name](48, 256)
@@ -210,7 +216,7 @@ def test_shapes_of_x(name):
 
 
 @pytest.mark.parametrize("m", [1, 8, 12, 40])
-@pytest.mark.parametrize("name", ["int8_row", "int4_g128", "int4_g32", "fp8_row", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g128", "int4_g32", "fp8_row", "mxfp8", "mxfp4", "nvfp4"])
 def test_nan_and_infinity_of_x(name, m):
     """They reach their own row and no other."""
     torch.manual_seed(m)
@@ -230,7 +236,7 @@ def test_nan_and_infinity_of_x(name, m):
 
 
 @pytest.mark.parametrize("m", [1, 12, 40])
-@pytest.mark.parametrize("name", ["int8_row", "int4_g128", "int4_g32", "fp8_row", "fp8_block", "mxfp4", "nvfp4"])
+@pytest.mark.parametrize("name", ["int8_row", "int4_g128", "int4_g32", "fp8_row", "fp8_block", "mxfp8", "mxfp4", "nvfp4"])
 def test_nan_of_scale_and_code(name, m):
     """A scale that is NaN makes its rows NaN and no others; so does a code that is."""
     torch.manual_seed(m)

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not LOWP.is_file(), reason="no built command: run make build"),
 ]
 SCHEMES = ["W8A8", "W8A16", "W4A16:64", "W4A16_ASYM:64", "W4A16_FLOAT_ZERO:64", "FP8", "FP8_DYNAMIC", "FP8_BLOCK",
-           "FP8_WEIGHT_ONLY", "MXFP8", "MXFP4", "NVFP4"]
+           "FP8_WEIGHT_ONLY", "MXFP8", "MXFP8A16", "MXFP4", "NVFP4"]
 SIZES = dict(vocab_size=1024, hidden_size=256, intermediate_size=768, num_hidden_layers=4, num_attention_heads=4,
              num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=0)
 STEPS, BATCH, LENGTH, CONTEXT, TOKENS = 250, 32, 256, 256, 8192

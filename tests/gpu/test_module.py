@@ -31,6 +31,7 @@ CONFIGS = {
     "FP8_BLOCK": lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()),
     "FP8_WEIGHT_ONLY": lowp.Float8WeightOnlyConfig(),
     "MXFP8": lowp.MXDynamicActivationMXWeightConfig(),
+    "MXFP8A16": lowp.MXFP8WeightOnlyConfig(),
     "MXFP4": lowp.MXFP4WeightOnlyConfig(),
     "NVFP4": lowp.NVFP4WeightOnlyConfig(),
     "NVFP4_ONE": lowp.NVFP4WeightOnlyConfig(use_dynamic_per_tensor_scale=False),

@@ -23,6 +23,7 @@ const std::vector<Config> kConfigs{
     Float8DynamicActivationFloat8WeightConfig{.granularity = PerBlock{}},
     Float8WeightOnlyConfig{},
     MXDynamicActivationMXWeightConfig{},
+    MXFP8WeightOnlyConfig{},
     MXFP4WeightOnlyConfig{},
     MXFP6WeightOnlyConfig{.element = MXFP6Element::kE3M2},
     NVFP4WeightOnlyConfig{}};

@@ -22,10 +22,10 @@ constexpr std::int64_t kK = 64;
 
 // Each of the schemes, with a group that fits.
 const std::vector<std::string> kSchemes{
-    "W8A8",      "W8A16",           "W4A16",     "W4A16_ASYM", "FP8",        "FP8_DYNAMIC",
-    "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8",     "MXFP4",      "NVFP4",      "W4A16_FLOAT_ZERO",
-    "W4A8",      "W4A8_ASYM",       "W4AFP8",    "W3A16",      "W2A16_ASYM", "W5A8_ASYM",
-    "W6A16",     "MXFP6",           "MXFP6_E3M2"};
+    "W8A8",      "W8A16",           "W4A16",      "W4A16_ASYM", "FP8",        "FP8_DYNAMIC",
+    "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8",      "MXFP4",      "NVFP4",      "W4A16_FLOAT_ZERO",
+    "W4A8",      "W4A8_ASYM",       "W4AFP8",     "W3A16",      "W2A16_ASYM", "W5A8_ASYM",
+    "W6A16",     "MXFP6",           "MXFP6_E3M2", "MXFP8A16"};
 
 Config config_of(const std::string& scheme) {
   return config_from_scheme(scheme, scheme[0] == 'W' && scheme[1] < '8' ? 32 : 0);

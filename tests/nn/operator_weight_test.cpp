@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
     Schemes, OperatorWeight,
     testing::Combine(testing::Values("W8A8", "W8A16", "W4A16", "W4A16_ASYM", "W4A16_FLOAT_ZERO",
                                      "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8",
-                                     "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8"),
+                                     "MXFP8A16", "MXFP4", "NVFP4", "W4A8", "W4A8_ASYM", "W4AFP8"),
                      testing::Values(torch::kFloat32, torch::kFloat16, torch::kBFloat16)));
 
 TEST(OperatorWeightNoise, IsOfTheFiniteValues) {

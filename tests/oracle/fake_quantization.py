@@ -138,6 +138,7 @@ WEIGHTS = {
     "W4A16_ASYM:32": lambda w: int4_asymmetric(w, 32),
     "W4A16_FLOAT_ZERO:32": lambda w: int4_float_zero(w, 32),
     "W3A16_ASYM:32": lambda w: intx(w, 3, 32, True),
+    "MXFP8A16": mxfp8,
     "MXFP6": lambda w: mxfp6(w, ml_dtypes.float6_e2m3fn, 7.5),
     "MXFP4": mxfp4,
     "NVFP4": nvfp4,

@@ -38,6 +38,7 @@ SCHEMES = {
     "FP8_BLOCK": ([], "FP8_BLOCK"),
     "FP8_WEIGHT_ONLY": ([], None),
     "MXFP8": ([], "MXFP8"),
+    "MXFP8A16": ([], "MXFP8A16"),
     "MXFP6": ([], "MXFP6A16"),
     "MXFP4": ([], "MXFP4A16"),
     "NVFP4": ([], "NVFP4A16"),

@@ -28,6 +28,7 @@ CONFIGS = {
     "fp8_weight_only_tensor": lowp.Float8WeightOnlyConfig(lowp.PerTensor()),
     "fp8_weight_only_block": lowp.Float8WeightOnlyConfig(lowp.PerBlock()),
     "mxfp8": lowp.MXDynamicActivationMXWeightConfig(),
+    "mxfp8_weight_only": lowp.MXFP8WeightOnlyConfig(),
     "mxfp6": lowp.MXFP6WeightOnlyConfig(),
     "mxfp4": lowp.MXFP4WeightOnlyConfig(),
     "nvfp4": lowp.NVFP4WeightOnlyConfig(),

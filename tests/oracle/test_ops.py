@@ -116,7 +116,9 @@ def linear_cases():
         q, s = ops.quantize_mx(x.flatten(0, -2))
         return ops.dequantize_mx(q, s).view(x.shape)
 
-    cases["mxfp8"] = (ops.linear_mxfp8, (codes, scale), ops.dequantize_mx(codes, scale), mxfp8)
+    value = ops.dequantize_mx(codes, scale)
+    cases["mxfp8"] = (ops.linear_mxfp8, (codes, scale), value, mxfp8)
+    cases["mxfp8_weight_only"] = (ops.linear_mxfp8_weight_only, (codes, scale), value, same)
     codes, scale = ops.quantize_mx(w, "e2m1")
     value = ops.dequantize_mx(codes, scale, "e2m1")
     cases["mxfp4"] = (ops.linear_mxfp4, (codes, scale), value, same)

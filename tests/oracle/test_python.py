@@ -64,6 +64,7 @@ CONFIGS = {
     "FP8_BLOCK": (lowp.Float8DynamicActivationFloat8WeightConfig(lowp.PerBlock()), 25),
     "FP8_WEIGHT_ONLY": (lowp.Float8WeightOnlyConfig(), 25),
     "MXFP8": (lowp.MXDynamicActivationMXWeightConfig(), 25),
+    "MXFP8A16": (lowp.MXFP8WeightOnlyConfig(), 25),
     "MXFP6": (lowp.MXFP6WeightOnlyConfig(), 26),
     "MXFP6_E3M2": (lowp.MXFP6WeightOnlyConfig("e3m2"), 20),
     "MXFP4": (lowp.MXFP4WeightOnlyConfig(), 12),
@@ -135,7 +136,7 @@ def test_float8_equals_torchao(ours, theirs):
 
 
 @pytest.mark.parametrize("mode", ["FLOOR", "CEIL", "EVEN", "RCEIL"])
-@pytest.mark.parametrize("config", [lowp.MXDynamicActivationMXWeightConfig, lowp.MXFP4WeightOnlyConfig])
+@pytest.mark.parametrize("config", [lowp.MXDynamicActivationMXWeightConfig, lowp.MXFP8WeightOnlyConfig, lowp.MXFP4WeightOnlyConfig])
 def test_mx_equals_torchao(config, mode):
     weight = torch.randn(N, K, dtype=torch.bfloat16)
     fp4 = config is lowp.MXFP4WeightOnlyConfig

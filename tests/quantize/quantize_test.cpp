@@ -204,7 +204,7 @@ TEST(Configs, SchemesAndConfigsNameEachOther) {
         "FP8",       "FP8_DYNAMIC", "FP8_BLOCK", "FP8_WEIGHT_ONLY", "MXFP8",
         "MXFP6",     "MXFP6_E3M2",  "MXFP4",     "NVFP4",           "W4A8",
         "W4A8_ASYM", "W4AFP8",      "W2A16",     "W7A16_ASYM",      "W3A8",
-        "W5A8_ASYM"}) {
+        "W5A8_ASYM", "MXFP8A16"}) {
     EXPECT_EQ(scheme_name(config_from_scheme(name)), name);
   }
   EXPECT_EQ(std::get<Int4WeightOnlyConfig>(config_from_scheme("W4A16", 32)).group_size, 32);

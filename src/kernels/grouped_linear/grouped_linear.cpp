@@ -122,6 +122,9 @@ void grouped_linear(const LinearFp8WeightOnlyArgs& args, const RowGroups& groups
 void grouped_linear(const LinearMxfp8Args& args, const RowGroups& groups) {
   run(args, groups, linear_mxfp8);
 }
+void grouped_linear(const LinearMxfp8WeightOnlyArgs& args, const RowGroups& groups) {
+  run(args, groups, linear_mxfp8_weight_only);
+}
 void grouped_linear(const LinearMxfp6Args& args, const RowGroups& groups) {
   run(args, groups, linear_mxfp6);
 }

@@ -9,6 +9,7 @@
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
 #include "kernels/linear_mxfp6/linear_mxfp6.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
+#include "kernels/linear_mxfp8_weight_only/linear_mxfp8_weight_only.h"
 #include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/linear_w4a16/linear_w4a16.h"
 #include "kernels/linear_w4a8/linear_w4a8.h"
@@ -36,6 +37,7 @@ void grouped_linear(const LinearW4A16Args& args, const RowGroups& groups);
 void grouped_linear(const LinearFp8Args& args, const RowGroups& groups);
 void grouped_linear(const LinearFp8WeightOnlyArgs& args, const RowGroups& groups);
 void grouped_linear(const LinearMxfp8Args& args, const RowGroups& groups);
+void grouped_linear(const LinearMxfp8WeightOnlyArgs& args, const RowGroups& groups);
 void grouped_linear(const LinearMxfp6Args& args, const RowGroups& groups);
 void grouped_linear(const LinearMxfp4Args& args, const RowGroups& groups);
 void grouped_linear(const LinearNvfp4Args& args, const RowGroups& groups);

@@ -101,6 +101,13 @@ inline LinearFp8WeightOnlyArgs part_of(const LinearFp8WeightOnlyArgs& args, cons
   return result;
 }
 
+inline LinearMxfp8WeightOnlyArgs part_of(const LinearMxfp8WeightOnlyArgs& args, const Part& part) {
+  LinearMxfp8WeightOnlyArgs result = with_matrix(args, part);
+  result.weight += part.weight_row * args.x.cols;
+  result.weight_scale += part.weight_row * (args.x.cols / 32);
+  return result;
+}
+
 inline LinearMxfp6Args part_of(const LinearMxfp6Args& args, const Part& part) {
   LinearMxfp6Args result = with_matrix(args, part);
   result.weight += part.weight_row * (args.x.cols / 4 * 3);

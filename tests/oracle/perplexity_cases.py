@@ -37,7 +37,8 @@ def ids(imported):
 
 
 def evaluate(run_lowp, directory, count, schemes=()):
-    """Perplexities of the first `count` tokens by lowp, from one process: of bf16, then of each scheme."""
+    """Perplexities of the first `count` tokens by lowp, from one process: of bf16, then of each
+    scheme; of one scheme, that alone."""
     quantize = [word for scheme in schemes for word in ("--quantize", scheme)]
     evaluated = run_lowp("eval", directory, *quantize, "--text", TEXT, "--tokens", count, "--context", fake.CONTEXT,
                          "--json", timeout=1800)

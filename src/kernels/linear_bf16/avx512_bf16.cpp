@@ -1,5 +1,6 @@
 #include "kernels/linear_bf16/implementations.h"
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_common/panel_codes_avx512_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -18,7 +19,11 @@ LinearJob job_of(const LinearBf16Args& args) {
 
 }  // namespace
 
-void linear_bf16_amx(const LinearBf16Args& args) { linear_panels_amx(job_of(args)); }
+void linear_bf16_amx(const LinearBf16Args& args) {
+  LinearJob job = job_of(args);
+  set_amx_panel<StepPanel<2>>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_bf16_avx512_bf16(const LinearBf16Args& args) {
   multiply(job_of(args), Bf16Codes{}, args.weight);

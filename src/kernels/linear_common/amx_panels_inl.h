@@ -20,7 +20,6 @@ struct AmxScratch {
   alignas(64) Sums sums[kBlockPairs][kBlockPanels][kTileRows];  // fp32, or int32
   alignas(64) PanelSteps weight[kBlockPanels][kPanelSteps];
   alignas(64) RowSteps x[kTileRows];
-  alignas(64) RowSteps decoded[kLanes];
   alignas(64) Sums partial[kTileRows];  // of one group
   alignas(64) GroupNumbers scales[kBlockPanels][kMaxSegments];
   alignas(64) GroupNumbers zeros[kBlockPanels][kMaxSegments];
@@ -57,8 +56,7 @@ Slab slab_from(const LinearJob& job, std::int64_t begin) {
 template <class Multiplier>
 void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::int64_t panel,
                   AmxScratch& scratch) {
-  const std::int64_t steps = ceil_div(slab.range.end - slab.range.begin, Multiplier::kPerStep);
-  fill_panel(job, n, slab.range, steps, scratch.decoded, scratch.weight[panel]);
+  job.fill_panel(job, n, slab.range.begin, slab.range.end, scratch.weight[panel][0]);
   if (job.group_scales == nullptr) return;
   const std::int64_t columns = smaller(kPanelColumns, job.n - n);
   const std::int64_t group = slab.range.begin / job.group;

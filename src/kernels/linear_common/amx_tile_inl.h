@@ -9,10 +9,10 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::int64_t kTileSide = 16;      // rows of a tile register, each of 64 bytes
-constexpr std::int64_t kTileRows = 32;      // rows of x that two by two tiles of sums take
-constexpr std::int64_t kPanelColumns = 32;  // and columns
-constexpr std::int64_t kPanelSteps = 256;   // 1 KiB of a row decoded, for long reads of codes
+constexpr std::int64_t kTileSide = 16;  // rows of a tile register, each of 64 bytes
+constexpr std::int64_t kTileRows = 32;  // rows of x that two by two tiles of sums take
+constexpr std::int64_t kPanelColumns = kAmxPanelColumns;
+constexpr std::int64_t kPanelSteps = 256;  // 1 KiB of a row decoded, for long reads of codes
 
 // Every tile register at full size while it lives.
 struct TileScope {

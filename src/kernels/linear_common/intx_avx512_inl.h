@@ -75,9 +75,11 @@ struct IntxWindows {
   Ints low_bytes = in_register(_mm512_set1_epi16(0x00FF));
   Ints mask = in_register(_mm512_set1_epi8((1 << kBits) - 1));
 
-  Ints decode(const std::uint8_t* codes) const {
+  Ints decode(const std::uint8_t* codes) const { return decode(load_ints(codes)); }
+
+  Ints decode(Ints codes) const {
     constexpr int kFirstOrSecond = 0xCA;  // where the mask is set, the first
-    const Ints parts = _mm512_permutexvar_epi16(quarters, load_ints(codes));
+    const Ints parts = _mm512_permutexvar_epi16(quarters, codes);
     const Ints even = _mm512_srlv_epi16(_mm512_shuffle_epi8(parts, bytes[0]), shifts[0]);
     const Ints odd = _mm512_sllv_epi16(_mm512_shuffle_epi8(parts, bytes[1]), shifts[1]);
     const Ints both = _mm512_ternarylogic_epi32(low_bytes, even, odd, kFirstOrSecond);

@@ -1,4 +1,6 @@
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_common/intx_avx512_inl.h"
+#include "kernels/linear_common/panel_blocks_avx512_inl.h"
 #include "kernels/linear_mxfp6/implementations.h"
 // The formats come first.
 #include "kernels/linear_mxfp6/avx512_inl.h"
@@ -20,10 +22,11 @@ struct Fp6Codes : Bf16Sums {
 
 // The block's scale is exact in bf16 with the code, but for the ends of e8m0's range. Between them
 // the scale's exponent is added to those of the table; a block is a vector.
+constexpr int kLeast = 5;   // 0.0625, the smallest element, is normal with it
+constexpr int kMost = 250;  // and 28, the largest, finite
+
 void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_begin,
                           std::int64_t k_end, std::int32_t* steps) {
-  constexpr int kLeast = 5;   // 0.0625, the smallest element, is normal with it
-  constexpr int kMost = 250;  // and 28, the largest, finite
   constexpr __mmask32 kNonzero = 0xFFFFFFFE;
   const auto& args = *static_cast<const LinearMxfp6Args*>(from);
   const Fp6Words words(args.element);
@@ -44,6 +47,43 @@ void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_beg
   }
 }
 
+struct ScaledPanel : Bf16Panel {
+  static constexpr std::int64_t kBits = 6;
+  static constexpr std::int64_t kChunkBytes = 2 * kBlockBytes;
+  template <class Format>
+  alignas(64) static constexpr auto kTable = times_power<kMost - 127>(kFp6Bf16<Format>);
+  IntxWindows<6> windows;
+  Ints table;
+  E8m0Blocks<kLeast, kMost> scales;
+  ScaledPanel(const LinearJob& job, std::int64_t n, std::int64_t k_begin, std::int64_t k_end)
+      : table(_mm512_load_si512(args_of(job).element == DType::kF6E2M3 ? kTable<E2m3>.data()
+                                                                       : kTable<E3m2>.data())),
+        scales(job, args_of(job).weight_scale, n, k_begin, k_end) {}
+  static const LinearMxfp6Args& args_of(const LinearJob& job) {
+    return *static_cast<const LinearMxfp6Args*>(job.args);
+  }
+
+  Ints row(const std::uint8_t* codes) const {
+    return windows.decode(_mm512_maskz_loadu_epi8(first_64_lanes(kChunkBytes), codes));
+  }
+
+  bool unpack(const Ints* dwords, std::int64_t tile, Ints* steps) const {
+    Ints below;
+    if (!scales.below_most(tile, below)) [[unlikely]]
+      return false;
+    const auto step = [&](Ints words) {
+      return with_signs(_mm512_subs_epu16(_mm512_permutexvar_epi16(words, table), below),
+                        _mm512_slli_epi16(words, 10));
+    };
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      steps[2 * i] = step(shuffle_dwords(dwords[i], 0x01010000));
+      steps[2 * i + 1] = step(shuffle_dwords(dwords[i], 0x03030202));
+    }
+    return true;
+  }
+};
+
 // Scales are in the steps.
 LinearJob scaled_job_of(const LinearMxfp6Args& args) {
   LinearJob job = job_of<Fp6Codes>(args);
@@ -54,7 +94,11 @@ LinearJob scaled_job_of(const LinearMxfp6Args& args) {
 
 }  // namespace
 
-void linear_mxfp6_amx(const LinearMxfp6Args& args) { linear_panels_amx(scaled_job_of(args)); }
+void linear_mxfp6_amx(const LinearMxfp6Args& args) {
+  LinearJob job = scaled_job_of(args);
+  set_amx_panel<ScaledPanel>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_mxfp6_avx512_bf16(const LinearMxfp6Args& args) {
   const LinearJob job = job_of<Fp6Codes>(args);

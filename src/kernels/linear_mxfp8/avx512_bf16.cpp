@@ -31,7 +31,11 @@ LinearJob scaled_job_of(const LinearMxfp8Args& args) {
 
 }  // namespace
 
-void linear_mxfp8_amx(const LinearMxfp8Args& args) { linear_panels_amx(scaled_job_of(args)); }
+void linear_mxfp8_amx(const LinearMxfp8Args& args) {
+  LinearJob job = scaled_job_of(args);
+  set_amx_panel<Mxfp8Panel<LinearMxfp8Args>>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_mxfp8_avx512_bf16(const LinearMxfp8Args& args) {
   const LinearJob job = job_of<E4m3Codes>(args, decode_x);

@@ -3,15 +3,18 @@
 
 #include <cstdint>
 
+#include "kernels/linear_common/panel_blocks_avx512_inl.h"
+
 namespace lowp::kernels {
 namespace {
+
+constexpr int kLeast = 10;  // 2^-9, the smallest element, is normal with this scale
+constexpr int kMost = 246;  // and 448, the largest, finite
 
 // Element and scale are exact in bf16 together, but for the ends of e8m0's range. Between them the
 // scale's exponent is added to the element's; a block is a vector.
 inline void mxfp8_steps(const std::uint8_t* codes, const std::uint8_t* scale, std::int64_t columns,
                         std::int32_t* steps) {
-  constexpr int kLeast = 10;  // 2^-9, the smallest element, is normal with it
-  constexpr int kMost = 246;  // and 448, the largest, finite
   constexpr std::int64_t kColumns = 32;
   const E4m3Table table;
   for (std::int64_t k = 0; k < columns; k += kColumns) {
@@ -35,6 +38,34 @@ inline void mxfp8_steps(const std::uint8_t* codes, const std::uint8_t* scale, st
     }
   }
 }
+
+// Of Args with a weight and its scales.
+template <class Args>
+struct Mxfp8Panel : Bf16Panel {
+  static constexpr std::int64_t kBits = 8;
+  static constexpr int kPower = kMost - 127;
+  alignas(64) static constexpr auto kSpecial = times_power<kPower>(kE4m3Special);
+  E4m3Steps codes{_mm512_set1_epi16(E4m3Table::kExponentShift + kPower * 128),
+                  _mm512_load_si512(kSpecial.data())};
+  E8m0Blocks<kLeast, kMost> scales;
+  Mxfp8Panel(const LinearJob& job, std::int64_t n, std::int64_t k_begin, std::int64_t k_end)
+      : scales(job, static_cast<const Args*>(job.args)->weight_scale, n, k_begin, k_end) {}
+
+  bool unpack(const Ints* dwords, std::int64_t tile, Ints* steps) const {
+    Ints below;
+    if (E4m3Steps::has_nan(dwords) || !scales.below_most(tile, below)) [[unlikely]]
+      return false;
+    const auto step = [&](Ints words) {
+      return with_signs(_mm512_subs_epu16(codes.magnitudes(words), below), words);
+    };
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      steps[2 * i] = step(shuffle_dwords(dwords[i], 0x01010000));
+      steps[2 * i + 1] = step(shuffle_dwords(dwords[i], 0x03030202));
+    }
+    return true;
+  }
+};
 
 }  // namespace
 }  // namespace lowp::kernels

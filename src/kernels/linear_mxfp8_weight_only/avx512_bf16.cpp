@@ -25,7 +25,9 @@ LinearJob scaled_job_of(const LinearMxfp8WeightOnlyArgs& args) {
 }  // namespace
 
 void linear_mxfp8_weight_only_amx(const LinearMxfp8WeightOnlyArgs& args) {
-  linear_panels_amx(scaled_job_of(args));
+  LinearJob job = scaled_job_of(args);
+  set_amx_panel<Mxfp8Panel<LinearMxfp8WeightOnlyArgs>>(job, args.weight);
+  linear_panels_amx(job);
 }
 
 void linear_mxfp8_weight_only_avx512_bf16(const LinearMxfp8WeightOnlyArgs& args) {

@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_common/panel_blocks_avx512_inl.h"
 #include "kernels/linear_nvfp4/implementations.h"
 #include "kernels/linear_nvfp4/job_inl.h"
 
@@ -31,6 +32,34 @@ void decode_scaled_weight(const void* from, std::int64_t row, std::int64_t k_beg
   }
 }
 
+struct ScaledPanel : Bf16Panel {
+  static constexpr std::int64_t kBits = 4;
+  FieldShifts<4> fields;
+  Ints table = _mm512_load_si512(kE2m1Bf16.data());
+  BlockBytes<kBlock> scales;
+  ScaledPanel(const LinearJob& job, std::int64_t n, std::int64_t k_begin, std::int64_t k_end)
+      : scales(job, static_cast<const LinearNvfp4Args*>(job.args)->weight_block_scale, n, k_begin,
+               k_end) {}
+
+  bool unpack(const Ints* dwords, std::int64_t tile, Ints* steps) const {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) fields.split(dwords[i], steps + 4 * i);
+#pragma GCC unroll 2
+    for (int block = 0; block < 2; ++block) {
+      const Ints bytes = load_ints(scales.blocks[2 * tile + block]);
+      const Floats scale = e4m3_to_fp32(_mm512_cvtepi32_epi8(bytes));
+#pragma GCC unroll 8
+      for (int i = 8 * block; i < 8 * block + 8; ++i) {
+        const Ints words = _mm512_permutexvar_epi16(steps[i], table);
+        const Ints even = _mm512_castps_si512(multiply(even_to_fp32(words), scale));
+        const Ints odd = _mm512_castps_si512(multiply(odd_to_fp32(words), scale));
+        steps[i] = _mm512_or_si512(_mm512_srli_epi32(even, 16), odd);
+      }
+    }
+    return true;
+  }
+};
+
 LinearJob job_of(const LinearNvfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(args, job);
@@ -47,7 +76,11 @@ LinearJob scaled_job_of(const LinearNvfp4Args& args) {
 
 }  // namespace
 
-void linear_nvfp4_amx(const LinearNvfp4Args& args) { linear_panels_amx(scaled_job_of(args)); }
+void linear_nvfp4_amx(const LinearNvfp4Args& args) {
+  LinearJob job = scaled_job_of(args);
+  set_amx_panel<ScaledPanel>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_nvfp4_avx512_bf16(const LinearNvfp4Args& args) {
   const LinearJob job = job_of(args);

@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_w4a16/implementations.h"
 #include "kernels/linear_w4a16/job_inl.h"
 
@@ -15,6 +16,12 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
   });
 }
 
+struct Int4Panel : TablePanel<4> {
+  Int4Panel(const LinearJob& /*job*/, std::int64_t /*n*/, std::int64_t /*k_begin*/,
+            std::int64_t /*k_end*/)
+      : TablePanel(kInt4Bf16) {}
+};
+
 LinearJob job_of(const LinearW4A16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight;
@@ -24,7 +31,11 @@ LinearJob job_of(const LinearW4A16Args& args) {
 
 }  // namespace
 
-void linear_w4a16_amx(const LinearW4A16Args& args) { linear_panels_amx(job_of(args)); }
+void linear_w4a16_amx(const LinearW4A16Args& args) {
+  LinearJob job = job_of(args);
+  set_amx_panel<Int4Panel>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_w4a16_avx512_bf16(const LinearW4A16Args& args) {
   multiply(job_of(args), NibbleCodes(kInt4Bf16), args.weight);

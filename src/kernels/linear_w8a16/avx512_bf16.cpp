@@ -1,4 +1,5 @@
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
+#include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_w8a16/implementations.h"
 #include "kernels/linear_w8a16/job_inl.h"
 
@@ -26,7 +27,11 @@ LinearJob job_of(const LinearW8A16Args& args) {
 
 }  // namespace
 
-void linear_w8a16_amx(const LinearW8A16Args& args) { linear_panels_amx(job_of(args)); }
+void linear_w8a16_amx(const LinearW8A16Args& args) {
+  LinearJob job = job_of(args);
+  set_amx_panel<Int8Panel>(job, args.weight);
+  linear_panels_amx(job);
+}
 
 void linear_w8a16_avx512_bf16(const LinearW8A16Args& args) {
   linear_panels_avx512_bf16(job_of(args));

@@ -2,6 +2,7 @@
 // off again. All sums wrap in int32, so the result is exact.
 #include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/decode_inl.h"
+#include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
@@ -161,6 +162,7 @@ void linear_w8a8_amx(const LinearW8A8Args& args) {
   LinearJob job = job_of(args, 0);
   job.decode_weight = decode_weight;
   job.decode_x = copy_x;
+  set_amx_panel<StepPanel<4>>(job, args.weight);
   linear_panels_amx_int8(job);
 }
 

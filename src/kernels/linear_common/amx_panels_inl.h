@@ -1,8 +1,8 @@
 // The engine behind panels.h on AMX. What a thread multiplies is a block of the product, whose sums
 // stay in L2; it walks K in slabs. A slab of the weight is decoded into L2 once, for all rows of
 // the block; of x, 32 rows at a time are copied into L1, for all panels of the block: read in
-// place, rows a power of two apart would share few sets of the caches. Reading codes ahead in
-// software gained nothing, nor did slabs of half or twice the length.
+// place, rows a power of two apart would share few sets of the caches. Slabs of half or twice the
+// length gained nothing.
 #pragma once
 
 #include "kernels/linear_common/amx_products_inl.h"

@@ -1,8 +1,8 @@
 // The engine behind panels.h on AMX. What a thread multiplies is a block of the product, whose sums
 // stay in L2; it walks K in slabs. A slab of the weight is decoded into L2 once, for all rows of
 // the block; of x, 32 rows at a time are copied into L1, for all panels of the block: read in
-// place, rows a power of two apart would share few sets of the caches. Slabs of half or twice the
-// length gained nothing.
+// place, rows a power of two apart would share few sets of the caches. Reading codes ahead in
+// software gained nothing, nor did slabs of half or twice the length.
 #pragma once
 
 #include "kernels/linear_common/amx_products_inl.h"
@@ -20,6 +20,7 @@ struct AmxScratch {
   alignas(64) Sums sums[kBlockPairs][kBlockPanels][kTileRows];  // fp32, or int32
   alignas(64) PanelSteps weight[kBlockPanels][kPanelSteps];
   alignas(64) RowSteps x[kTileRows];
+  alignas(64) RowSteps decoded[kLanes];
   alignas(64) Sums partial[kTileRows];  // of one group
   alignas(64) GroupNumbers scales[kBlockPanels][kMaxSegments];
   alignas(64) GroupNumbers zeros[kBlockPanels][kMaxSegments];
@@ -56,7 +57,8 @@ Slab slab_from(const LinearJob& job, std::int64_t begin) {
 template <class Multiplier>
 void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::int64_t panel,
                   AmxScratch& scratch) {
-  job.fill_panel(job, n, slab.range.begin, slab.range.end, scratch.weight[panel][0]);
+  const std::int64_t steps = ceil_div(slab.range.end - slab.range.begin, Multiplier::kPerStep);
+  fill_panel(job, n, slab.range, steps, scratch.decoded, scratch.weight[panel]);
   if (job.group_scales == nullptr) return;
   const std::int64_t columns = smaller(kPanelColumns, job.n - n);
   const std::int64_t group = slab.range.begin / job.group;

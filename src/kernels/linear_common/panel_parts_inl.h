@@ -26,6 +26,10 @@ struct KRange {
 // (kLanes rows) is scratch.
 inline void fill_panel(const LinearJob& job, std::int64_t n, KRange range, std::int64_t steps,
                        RowSteps* decoded, PanelSteps* panel) {
+  if (job.fill_panel != nullptr) {
+    job.fill_panel(job, n, range.begin, range.end, panel[0]);
+    return;
+  }
   for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
     const std::int64_t rows = smaller(kLanes, job.n - n - first);
     for (std::int64_t row = 0; row < rows; ++row) {

@@ -330,16 +330,6 @@ inline void read_ahead_x(const LinearJob& job, std::int64_t row, KRange range) {
   }
 }
 
-// The panel of columns [n, n + kPanelColumns).
-inline void decode_panel(const LinearJob& job, std::int64_t n, KRange range, std::int64_t steps,
-                         PanelScratch& scratch) {
-  if (job.fill_panel == nullptr) {
-    fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
-    return;
-  }
-  job.fill_panel(job, n, range.begin, range.end, scratch.panel[0]);
-}
-
 template <class Multiplier>
 void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch& scratch) {
   for (std::int64_t row = 0; row < block.rows; ++row) {
@@ -383,7 +373,7 @@ void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch&
       }
     }
     for (std::int64_t n = block.n; n < block.n + block.columns; n += kPanelColumns) {
-      decode_panel(job, n, range, steps, scratch);
+      fill_panel(job, n, range, steps, scratch.decoded, scratch.panel);
       multiply_panel<Multiplier>(job, block, n, x, x_stride, range, pieces, count, scratch);
     }
   }

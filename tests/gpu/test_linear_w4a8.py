@@ -43,9 +43,7 @@ def check_int8(out, x, weight, bias, mapping):
     values, shift = parts_of(weight)
     exact = s * ((q - point) @ (values + shift).t())
     # fp32: the sum of a group is exact, what follows rounds once or twice a unit of at least 32 columns.
-    point_part = 0 if weight[2] is None else weight[2].double().abs().mul(weight[1].double()).repeat_interleave(
-        values.shape[1] // weight[1].shape[1], 1)
-    size = s * ((q.abs() + point.abs()) @ (values.abs() + shift.abs() + point_part).t())
+    size = s * ((q.abs() + point.abs()) @ (values.abs() + shift.abs()).t())
     if bias is not None:
         exact = exact + bias.double()
         size = size + bias.double().abs()

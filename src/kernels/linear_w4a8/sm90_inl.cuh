@@ -43,7 +43,7 @@ __device__ inline unsigned permute(unsigned low, unsigned high, unsigned selecto
   return bytes;
 }
 
-// Four nibbles in 16 bits to four operands, times 1 / kFactor.
+// Four nibbles in 16 bits to four operands, times 1 / kFactor where there are no zero points.
 struct Int8 {
   using Operands = sm90::S8S8;
   using Part = std::int32_t;
@@ -52,7 +52,17 @@ struct Int8 {
   __device__ static unsigned decode(unsigned nibbles) {
     return permute(nibbles << 4, nibbles, 0x5140) & 0xF0F0F0F0U;
   }
+  // code - zero_point, given zero_point_bytes(): codes are 0x88 more, so that no byte borrows.
+  __device__ static unsigned decode(unsigned nibbles, unsigned zero_points) {
+    const unsigned codes = permute(nibbles, nibbles >> 4, 0x5140) & 0x0F0F0F0FU;
+    return ((codes ^ 0x88888888U) - zero_points) ^ 0x80808080U;
+  }
 };
+
+// zero_point + 8, of a row of W, four times.
+__device__ inline unsigned zero_point_bytes(int zero_point) {
+  return static_cast<unsigned>(zero_point + 8) * 0x01010101U;
+}
 
 struct E4m3 {
   using Operands = sm90::E4m3E4m3;
@@ -70,7 +80,7 @@ struct E4m3 {
 };
 
 // What one instance is made for. kUnit: columns between two additions to the sums. kShifts: zero
-// points or zeros.
+// points, which decoding subtracts, or zeros, times the sums of x.
 template <class Codes_, unsigned kTokens_, unsigned kUnit_, bool kShifts_, bool kFew_>
 struct Kind {
   using Codes = Codes_;
@@ -79,7 +89,8 @@ struct Kind {
   static constexpr unsigned kUnit = kUnit_;
   static constexpr bool kShifts = kShifts_;
   static constexpr bool kFew = kFew_;
-  static constexpr unsigned kUnits = kStep / kUnit;  // of a stage
+  static constexpr float kFactor = kShifts ? 1.0F : Codes::kFactor;  // codes are as many times it
+  static constexpr unsigned kUnits = kStep / kUnit;                  // of a stage
   static constexpr bool kSmall = kFew && kTokens <= 16;
   static constexpr unsigned kBlocksAMultiprocessor = kSmall ? 2 : 1;
   // The warp that issues copies is one of a warpgroup where that has registers to give.
@@ -231,10 +242,31 @@ __device__ void pin(Fragment<K>& fragment) {
   }
 }
 
+// Of this lane's two rows, as zero_point_bytes.
+struct ZeroPoints {
+  unsigned bytes[2];
+};
+
+template <class K>
+__device__ ZeroPoints load_zero_points(const Problem& problem, const unsigned (&rows)[2],
+                                       unsigned group) {
+  ZeroPoints result{};
+  if constexpr (K::kShifts) {
+#pragma unroll
+    for (unsigned h = 0; h < 2; ++h) {
+      const std::int8_t* points = problem.args.zero_point;
+      const std::int64_t at = std::int64_t{rows[h]} * problem.groups + group;
+      result.bytes[h] = zero_point_bytes(points != nullptr ? __ldg(points + at) : 0);
+    }
+  }
+  return result;
+}
+
 // `row`: this lane's first of two, 8 apart; rows of 64 bytes lie in the copy engine's 64-byte
 // swizzle.
 template <class K>
-__device__ void decode(Fragment<K>& fragment, unsigned codes, unsigned unit, unsigned row) {
+__device__ void decode(Fragment<K>& fragment, unsigned codes, unsigned unit, unsigned row,
+                       const ZeroPoints& zero_points) {
   const unsigned at = codes + row * 64 + 2 * (threadIdx.x % 4);
   const unsigned swizzle = ((row >> 1) & 3) << 4;  // the same 8 rows further on
 #pragma unroll
@@ -242,16 +274,21 @@ __device__ void decode(Fragment<K>& fragment, unsigned codes, unsigned unit, uns
     const unsigned chunk = at + (((unit * (K::kUnit / 32) + i) << 4) ^ swizzle);
 #pragma unroll
     for (unsigned j = 0; j < 4; ++j) {
-      fragment.a[i][j] = K::Codes::decode(load_shared_16(chunk + j % 2 * 8 * 64 + j / 2 * 8));
+      const unsigned nibbles = load_shared_16(chunk + j % 2 * 8 * 64 + j / 2 * 8);
+      if constexpr (K::kShifts) {
+        fragment.a[i][j] = K::Codes::decode(nibbles, zero_points.bytes[j % 2]);
+      } else {
+        fragment.a[i][j] = K::Codes::decode(nibbles);
+      }
     }
   }
   pin(fragment);
 }
 
-// Scales of this lane's two rows, and what the sums of x are multiplied by.
+// Of this lane's two rows; zero multiplies the sums of x.
 struct Parameters {
   float scale[2];
-  float shift[2];
+  float zero[2];
 };
 
 template <class K>
@@ -269,38 +306,36 @@ __device__ Parameters load_parameters(const Problem& problem, const unsigned (&r
       }
       return __ldg(static_cast<const float*>(data) + at);
     };
-    const float scale = load(args.scale);
-    result.scale[h] = scale * K::Codes::kFactor;
-    if constexpr (K::kShifts) {
-      result.shift[h] = args.zero != nullptr
-                            ? load(args.zero)
-                            : -static_cast<float>(__ldg(args.zero_point + at)) * scale;
-    }
+    result.scale[h] = load(args.scale) * K::kFactor;
+    if (K::kShifts && args.zero != nullptr) result.zero[h] = load(args.zero);
   }
   return result;
 }
 
-// sums += part * scale (+ shift * sum of x): 4 * j + 2 * h + e is of row lane / 4 + 8 * h, token
-// 8 * j + 2 * c + e.
+// sums += zero * sum of x, as promote.
 template <class K>
-__device__ void promote(const Problem& problem, float (&sums)[K::kTokens / 2],
-                        const typename K::Part (&part)[K::kTokens / 2],
-                        const Parameters& parameters, unsigned unit, unsigned token) {
+__device__ void add_zeros(const Problem& problem, float (&sums)[K::kTokens / 2],
+                          const Parameters& parameters, unsigned unit, unsigned token) {
+  const float* x_sums = problem.args.x_sums + std::int64_t{unit} * problem.x_sums_pitch + token;
 #pragma unroll
   for (unsigned j = 0; j < K::kTokens / 8; ++j) {
-    float2 x_sum{};
-    if constexpr (K::kShifts) {
-      const float* x_sums = problem.args.x_sums + std::int64_t{unit} * problem.x_sums_pitch;
-      x_sum = *reinterpret_cast<const float2*>(x_sums + token + 8 * j + 2 * (threadIdx.x % 4));
-    }
+    const float2 x_sum = *reinterpret_cast<const float2*>(x_sums + 8 * j + 2 * (threadIdx.x % 4));
 #pragma unroll
     for (unsigned i = 0; i < 4; ++i) {
       float& sum = sums[4 * j + i];
-      if constexpr (K::kShifts) {
-        sum = fmaf(i % 2 == 0 ? x_sum.x : x_sum.y, parameters.shift[i / 2], sum);
-      }
-      sum = fmaf(static_cast<float>(part[4 * j + i]), parameters.scale[i / 2], sum);
+      sum = fmaf(i % 2 == 0 ? x_sum.x : x_sum.y, parameters.zero[i / 2], sum);
     }
+  }
+}
+
+// sums += part * scale: 4 * j + 2 * h + e is of row lane / 4 + 8 * h, token 8 * j + 2 * c + e.
+template <class K>
+__device__ void promote(float (&sums)[K::kTokens / 2],
+                        const typename K::Part (&part)[K::kTokens / 2],
+                        const Parameters& parameters) {
+#pragma unroll
+  for (unsigned i = 0; i < K::kTokens / 2; ++i) {
+    sums[i] = fmaf(static_cast<float>(part[i]), parameters.scale[i / 2 % 2], sums[i]);
   }
 }
 
@@ -327,11 +362,12 @@ struct TileSums {
   unsigned group;                     // of that unit
   unsigned left;                      // units of that group
 
-  __device__ void decode_unit(Fragment<K>& fragment, unsigned of_stage, bool exists) {
+  __device__ void decode_unit(Fragment<K>& fragment, unsigned of_stage, bool exists,
+                              const ZeroPoints& zero_points) {
     if (of_stage == 0 && exists) {
       sm90::barrier_wait(shared.full(decoded.index), decoded.parity);
     }
-    decode<K>(fragment, shared.codes(decoded.index), of_stage, row);
+    decode<K>(fragment, shared.codes(decoded.index), of_stage, row, zero_points);
     if (of_stage + 1 == K::kUnits && exists) decoded.advance();
   }
 
@@ -339,6 +375,8 @@ struct TileSums {
   __device__ void run(float (&sums)[K::kTokens / 2], Fragment<K>& fragment, unsigned of_stage,
                       bool has_next) {
     const Parameters parameters = load_parameters<K>(problem, rows, group);
+    const unsigned next_group = left == 1 ? min(group + 1, problem.groups - 1) : group;
+    const ZeroPoints zero_points = load_zero_points<K>(problem, rows, next_group);
     typename K::Part part[K::kTokens / 2];
     sm90::pin_accumulators(part);
     take_turn();
@@ -353,17 +391,18 @@ struct TileSums {
     pass_turn();
     sm90::wgmma_wait<0>();
     sm90::pin_accumulators(part);
-    decode_unit(fragment, (of_stage + 1) % K::kUnits, has_next);
+    decode_unit(fragment, (of_stage + 1) % K::kUnits, has_next, zero_points);
     if (of_stage + 1 == K::kUnits) {
       if (threadIdx.x % 32 == 0) sm90::barrier_arrive(shared.empty(released.index));
       released.advance();
     }
-    promote<K>(problem, sums, part, parameters, unit, token);
-    ++unit;
-    if (--left == 0) {
-      left = problem.group_units;
-      group = min(group + 1, problem.groups - 1);
+    if (K::kShifts && problem.args.zero != nullptr) {
+      add_zeros<K>(problem, sums, parameters, unit, token);
     }
+    promote<K>(sums, part, parameters);
+    ++unit;
+    group = next_group;
+    left = left == 1 ? problem.group_units : left - 1;
   }
 };
 
@@ -373,7 +412,7 @@ __device__ void sum_tile(float (&sums)[K::kTokens / 2], TileSums<K>& tile, unsig
   for (float& sum : sums) sum = 0.0F;
   if (steps == 0) return;
   Fragment<K> fragment;
-  tile.decode_unit(fragment, 0, true);
+  tile.decode_unit(fragment, 0, true, load_zero_points<K>(tile.problem, tile.rows, tile.group));
   for (unsigned step = 0; step < steps; ++step) {
 #pragma unroll
     for (unsigned i = 0; i < K::kUnits; ++i) {

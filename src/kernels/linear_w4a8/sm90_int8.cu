@@ -3,7 +3,7 @@
 namespace lowp::kernels {
 
 std::int64_t linear_w4a8_sm90_workspace(const LinearW4A8Sm90Args& args) {
-  if (!w4a8::takes_tiles(args) || !w4a8::has_shifts(args)) return 0;
+  if (!w4a8::takes_tiles(args) || args.zero == nullptr) return 0;
   return std::int64_t{w4a8::x_sums_units(args)} * w4a8::x_sums_pitch(args) * 4;
 }
 
@@ -14,7 +14,10 @@ const char* linear_w4a8_sm90_name(const LinearW4A8Sm90Args& args) {
 
 const char* linear_w4a8_sm90(const LinearW4A8Sm90Args& args) {
   if (!w4a8::takes_tiles(args)) return w4a8::run_plain<true>(args);
-  if (!w4a8::has_shifts(args)) return w4a8::run_tiles<w4a8::Int8, false>(args);
+  if (args.zero == nullptr) {
+    return args.zero_point == nullptr ? w4a8::run_tiles<w4a8::Int8, false>(args)
+                                      : w4a8::run_tiles<w4a8::Int8, true>(args);
+  }
   const unsigned units = w4a8::x_sums_units(args);
   w4a8::sum_x<<<dim3(static_cast<unsigned>(args.m), w4a8::ceil_div(units, w4a8::kPlainThreads)),
                 w4a8::kPlainThreads, 0, static_cast<cudaStream_t>(args.stream)>>>(

@@ -23,10 +23,6 @@ inline const char* last_error() {
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
-inline bool has_shifts(const LinearW4A8Sm90Args& args) {
-  return args.zero_point != nullptr || args.zero != nullptr;
-}
-
 // Columns between two additions to the sums: they lie in one group.
 inline unsigned unit_of(const LinearW4A8Sm90Args& args) {
   if (args.group_size == args.k || args.group_size % 128 == 0) return 128;

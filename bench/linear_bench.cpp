@@ -68,7 +68,7 @@ template <class Args, class MakeArgs>
 void add(const std::string& operation, std::span<const Implementation<Args>> list,
          double weight_bits, const MakeArgs& make_args) {
   for (const auto& implementation : list) {
-    if (implementation.isa > machine_isa() || implementation.isa == Isa::kScalar) continue;
+    if (!available(implementation.isa) || implementation.isa == Isa::kScalar) continue;
     for (const Shape& shape : kShapes) {
       const std::string name = operation + "/" + implementation.name + "/" +
                                std::to_string(shape.m) + "x" + std::to_string(shape.n) + "x" +

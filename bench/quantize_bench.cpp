@@ -63,7 +63,7 @@ template <class Args>
 void add(const std::string& name, std::span<const Implementation<Args>> implementations,
          std::int64_t bytes, const std::function<Args()>& make) {
   for (const auto& implementation : implementations) {
-    if (implementation.isa > machine_isa()) continue;
+    if (!available(implementation.isa)) continue;
     for (const int count : {1, 2}) {
       const std::string full =
           name + "/" + implementation.name + "/threads:" + std::to_string(count);

@@ -149,7 +149,7 @@ std::vector<LinearTiming> time_all(const char* operation,
   for (const Implementation<Args>& implementation : list) {
     const bool is_chosen = &implementation == &chosen;
     const bool runs =
-        implementation.isa <= machine_isa() && implementation.refuse(sets.front()) == nullptr;
+        available(implementation.isa) && implementation.refuse(sets.front()) == nullptr;
     if (!runs || (!options.all_implementations && !is_chosen)) continue;
     timings.push_back({implementation.name, is_chosen,
                        time_one(implementation, sets, options.seconds), weight_bytes});

@@ -20,7 +20,8 @@ namespace {
 //   1536 x 576   41, 184 us  115, 706 us  0.49, 2.8 ms  2.8, 22.7 ms   11, 91 ms
 //   4096 x 4096  1.5, 3.2 ms  2.5, 12.8 ms  12, 49 ms    56, 390 ms   213, 1563 ms
 std::int64_t max_rows() {
-  static const bool always = kernels::machine_isa() == kernels::Isa::kAvx2;
+  static const bool always =
+      kernels::available(kernels::Isa::kAvx2) && !kernels::available(kernels::Isa::kAvx512);
   return always ? std::numeric_limits<std::int64_t>::max() : 4;
 }
 

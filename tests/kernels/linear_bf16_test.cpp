@@ -58,14 +58,13 @@ TEST_P(LinearBf16, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
 
 TEST(LinearBf16Dispatch, KeepsAllDigitsOfX) {
   const auto list = linear_bf16_implementations();
-  const Isa isa = machine_isa();
-  const char* const fp32 = isa >= Isa::kAvx512 ? "avx512"
-                           : isa >= Isa::kAvx2 ? "avx2"
-                                               : "reference";
+  const char* const fp32 = available(Isa::kAvx512) ? "avx512"
+                           : available(Isa::kAvx2) ? "avx2"
+                                                   : "reference";
   EXPECT_EQ(chosen(list, make({1, 8, 64}, {.x = DType::kF32})), fp32);
   EXPECT_EQ(chosen(list, make({1, 8, 64}, {.x = DType::kF16})), fp32);
   EXPECT_EQ(chosen(list, make({1, 8, 64}, {.x = DType::kBF16})),
-            isa >= Isa::kAvx512Bf16 ? "avx512_bf16" : fp32);
+            available(Isa::kAvx512Bf16) ? "avx512_bf16" : fp32);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LinearBf16,

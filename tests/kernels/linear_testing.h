@@ -219,7 +219,7 @@ bool run_unless_few_rows(const Implementation<Args>& implementation, Problem& pr
   return ran;
 }
 
-inline bool skip_missing(Isa isa) { return isa > machine_isa(); }
+inline bool skip_missing(Isa isa) { return !available(isa); }
 
 // Random operands in every combination of dtypes and layouts over `shapes`.
 template <class Args, class MakeProblem>

@@ -32,7 +32,7 @@ template <class Args>
 class EachImplementation : public testing::TestWithParam<Implementation<Args>> {
  protected:
   void SetUp() override {
-    if (this->GetParam().isa > machine_isa()) {
+    if (!available(this->GetParam().isa)) {
       GTEST_SKIP() << "the machine lacks " << name(this->GetParam().isa);
     }
   }

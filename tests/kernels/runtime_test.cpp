@@ -11,8 +11,24 @@ namespace {
 
 TEST(Cpu, LevelsHaveTheNamesThatLowpIsaTakes) {
   EXPECT_STREQ(name(Isa::kScalar), "scalar");
+  EXPECT_STREQ(name(Isa::kAvx2), "avx2");
+  EXPECT_STREQ(name(Isa::kAvxVnni), "avx_vnni");
+  EXPECT_STREQ(name(Isa::kAvx512), "avx512");
   EXPECT_STREQ(name(Isa::kAmx), "amx");
-  EXPECT_LE(machine_isa(), Isa::kAmx);
+}
+
+TEST(Cpu, LevelsIncludeTheOnesBeforeThemExceptAvxVnni) {
+  EXPECT_TRUE(available(Isa::kScalar));
+  EXPECT_TRUE(available(machine_isa()));
+  for (int i = 1; i <= static_cast<int>(Isa::kAmx); ++i) {
+    const Isa isa = static_cast<Isa>(i);
+    if (!available(isa)) continue;
+    EXPECT_LE(isa, machine_isa());
+    for (int before = 0; before < i; ++before) {
+      const Isa other = static_cast<Isa>(before);
+      EXPECT_TRUE(other == Isa::kAvxVnni || available(other)) << name(isa) << ", " << name(other);
+    }
+  }
 }
 
 TEST(ParallelFor, WithoutAPoolRunsTheWholeRangeOnce) {

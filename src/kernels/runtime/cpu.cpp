@@ -3,7 +3,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string_view>
@@ -11,7 +10,8 @@
 namespace lowp::kernels {
 namespace {
 
-constexpr std::array kNames{"scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"};
+constexpr std::array kNames{"scalar",      "avx2",        "avx_vnni", "avx512",
+                            "avx512_vnni", "avx512_bf16", "amx"};
 
 // Linux gives a process the AMX tile registers only on request.
 bool request_amx() {
@@ -21,34 +21,57 @@ bool request_amx() {
 }
 
 // __builtin_cpu_supports checks XCR0 too, so a level the kernel masks is not reported.
-Isa detect() {
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
-  if (!avx2) return Isa::kScalar;
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (!avx512) return Isa::kAvx2;
-  if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
-  if (!__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
-  const bool amx = __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-bf16");
-  return amx && request_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
+bool detect(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return true;
+    case Isa::kAvx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("f16c");
+    case Isa::kAvxVnni:
+      return detect(Isa::kAvx2) && __builtin_cpu_supports("avxvnni");
+    case Isa::kAvx512:
+      return detect(Isa::kAvx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl");
+    case Isa::kAvx512Vnni:
+      return detect(Isa::kAvx512) && __builtin_cpu_supports("avx512vnni");
+    case Isa::kAvx512Bf16:
+      return detect(Isa::kAvx512Vnni) && __builtin_cpu_supports("avx512bf16");
+    case Isa::kAmx:
+      return detect(Isa::kAvx512Bf16) && __builtin_cpu_supports("amx-int8") &&
+             __builtin_cpu_supports("amx-bf16") && request_amx();
+  }
+  return false;
 }
 
-Isa cap_from_environment(Isa detected) {
-  const char* text = std::getenv("LOWP_ISA");
-  if (text == nullptr) return detected;
-  const auto* found = std::find(kNames.begin(), kNames.end(), std::string_view(text));
-  if (found == kNames.end()) return detected;
-  return std::min(detected, static_cast<Isa>(found - kNames.begin()));
+using Levels = std::array<bool, kNames.size()>;
+
+Levels detect_up_to_cap() {
+  const char* cap = std::getenv("LOWP_ISA");
+  Levels levels{};
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    levels[i] = detect(static_cast<Isa>(i));
+    if (cap != nullptr && cap == std::string_view(kNames[i])) break;
+  }
+  return levels;
+}
+
+const Levels& levels() {
+  static const Levels detected = detect_up_to_cap();
+  return detected;
 }
 
 }  // namespace
 
 const char* name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
 
+bool available(Isa isa) { return levels()[static_cast<std::size_t>(isa)]; }
+
 Isa machine_isa() {
-  static const Isa isa = cap_from_environment(detect());
-  return isa;
+  std::size_t best = kNames.size() - 1;
+  while (!levels()[best]) --best;
+  return static_cast<Isa>(best);
 }
 
 }  // namespace lowp::kernels

@@ -27,8 +27,8 @@ template <class Args>
 const Implementation<Args>& choose(const char* operation,
                                    std::span<const Implementation<Args>> list, const Args& args) {
   for (const auto& candidate : list.first(list.size() - 1)) {
-    const char* reason = candidate.isa > machine_isa() ? "the machine lacks its instructions"
-                                                       : candidate.refuse(args);
+    const char* reason =
+        available(candidate.isa) ? candidate.refuse(args) : "the machine lacks its instructions";
     log_choice(operation, candidate.name, reason);
     if (reason == nullptr) return candidate;
   }

@@ -64,7 +64,7 @@ double operations_per_second(const Limit& limit, const ParallelFor* parallel) {
 MachineLimits measure_limits(std::int64_t cold_bytes, const ParallelFor* parallel) {
   MachineLimits measured{read_bandwidth(cold_bytes, parallel), {}};
   for (const Limit& limit : limits()) {
-    if (limit.isa > machine_isa()) continue;
+    if (!available(limit.isa)) continue;
     measured.arithmetic.push_back({limit.name, operations_per_second(limit, parallel)});
   }
   return measured;
@@ -74,7 +74,7 @@ double arithmetic_limit(const MachineLimits& limits, std::string_view operation,
                         std::string_view implementation) {
   const bool integers = operation.ends_with("a8");
   const bool bf16 = implementation == "amx" || implementation == "avx512_bf16";
-  const bool vnni = implementation == "avx512_vnni";
+  const bool vnni = implementation.ends_with("_vnni");
   const std::string type = integers || vnni ? "int8_" : (bf16 ? "bf16_" : "fp32_");
   const auto found = std::ranges::find(limits.arithmetic, type + std::string(implementation),
                                        &MeasuredLimit::name);

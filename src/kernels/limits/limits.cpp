@@ -13,9 +13,10 @@ constexpr std::int64_t operations(std::int64_t instructions, std::int64_t sums,
   return 2 * instructions * sums * products;
 }
 
-constexpr std::array<Limit, 10> kLimits{{
+constexpr std::array<Limit, 11> kLimits{{
     {"fp32_avx2", Isa::kAvx2, operations(kAvx2Sums, 8, 1), fp32_avx2},
     {"int8_avx2", Isa::kAvx2, operations(kAvx2Sums, 16, 2), int8_avx2},
+    {"int8_avx_vnni", Isa::kAvxVnni, operations(kAvx2Sums, 8, 4), int8_avx_vnni},
     {"fp32_avx512", Isa::kAvx512, operations(kAvx512Sums, 16, 1), fp32_avx512},
     {"int8_avx512", Isa::kAvx512, operations(kAvx512Sums, 32, 2), int8_avx512},
     {"int8_avx512_vnni", Isa::kAvx512Vnni, operations(kAvx512Sums, 16, 4), int8_avx512_vnni},

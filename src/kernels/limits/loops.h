@@ -6,6 +6,7 @@ namespace lowp::kernels {
 
 void fp32_avx2(std::int64_t iterations);
 void int8_avx2(std::int64_t iterations);
+void int8_avx_vnni(std::int64_t iterations);
 void fp32_avx512(std::int64_t iterations);
 void int8_avx512(std::int64_t iterations);
 void int8_avx512_vnni(std::int64_t iterations);

@@ -52,9 +52,18 @@ struct Chunk {
   std::int64_t end;
 };
 
+template <class Format>
+constexpr bool is_in_order() {
+  for (int i = 0; i < Format::kCodes; ++i) {
+    if (Format::place(i) != i) return false;
+  }
+  return true;
+}
+
 // In place, a step at a time: elements in the order that decoded parts have them.
 template <class Format>
 void order_x(std::int32_t* x, std::int64_t steps) {
+  if constexpr (is_in_order<Format>()) return;
   using Element = typename Format::Element;
   char* at = reinterpret_cast<char*>(x);
   for (std::int64_t step = 0; step < steps; ++step, at += Format::kCodes * sizeof(Element)) {

@@ -7,6 +7,7 @@ namespace lowp::kernels {
 void linear_w8a8_amx(const LinearW8A8Args& args);
 void linear_w8a8_avx512_vnni(const LinearW8A8Args& args);
 void linear_w8a8_avx512(const LinearW8A8Args& args);
+void linear_w8a8_avx_vnni(const LinearW8A8Args& args);
 void linear_w8a8_avx2(const LinearW8A8Args& args);
 void linear_w8a8_reference(const LinearW8A8Args& args);
 

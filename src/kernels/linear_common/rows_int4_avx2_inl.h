@@ -205,9 +205,39 @@ inline void prepare_digits(const LinearJob& job, const std::int8_t* x, DigitRow<
   sums.end_row();
 }
 
+// Sums of a span's products, a Sums of Int4RowProduct: vpmaddubsw, in int16. `offsets`: what else
+// belongs to the total.
+template <int kDigits>
+struct Int4PairSums {
+  Ints offsets;
+  Ints sums[kDigits];
+
+  explicit Int4PairSums(Ints offsets) : offsets(offsets) {}
+
+  // Nibbles of a step's even columns and of the odd ones times digit d.
+  [[gnu::always_inline]] void add_products(bool first, int d, Ints low, Ints even, Ints high,
+                                           Ints odd) {
+    const Ints pairs =
+        _mm256_add_epi16(_mm256_maddubs_epi16(low, even), _mm256_maddubs_epi16(high, odd));
+    // GCC would order the additions of a span anew and hold all its products until then: more
+    // than there are registers.
+    sums[d] = in_register(first ? pairs : _mm256_add_epi16(sums[d], pairs));
+  }
+
+  [[gnu::always_inline]] Ints total() const {
+    Ints sum = offsets;
+#pragma GCC unroll 3
+    for (int d = 0; d < kDigits; ++d) {
+      const auto weight = static_cast<short>(1 << (d * DigitFormat<kDigits>::kBits));
+      sum = add(sum, _mm256_madd_epi16(sums[d], _mm256_set1_epi16(weight)));
+    }
+    return sum;
+  }
+};
+
 // A row of the weight times x. A span is a group of kSteps steps, or with kHalves a step of two
 // groups, whose sums are the halves of a vector.
-template <int kDigits, int kSteps, bool kHalves>
+template <template <int> class Sums, int kDigits, int kSteps, bool kHalves>
 struct Int4RowProduct {
   std::int64_t spans;
 
@@ -221,9 +251,8 @@ struct Int4RowProduct {
   // The span's sum in units of x.
   [[gnu::always_inline]] static Floats sum_of_span(const DigitRow<kDigits>& x,
                                                    const std::uint8_t* codes, std::int64_t span) {
-    using Format = DigitFormat<kDigits>;
     const Ints nibble = _mm256_set1_epi8(0x0F);
-    Ints sums[kDigits];
+    Sums<kDigits> sums(x.offsets[span]);
 #pragma GCC unroll 4
     for (int i = 0; i < kSteps; ++i) {
       const DigitStep<kDigits>& step = x.steps[span * kSteps + i];
@@ -233,21 +262,11 @@ struct Int4RowProduct {
       const Ints high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
 #pragma GCC unroll 3
       for (int d = 0; d < kDigits; ++d) {
-        const Ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, load_ints(step.even[d])),
-                                            _mm256_maddubs_epi16(high, load_ints(step.odd[d])));
-        // GCC would order the additions of a span anew and hold all its products until then: more
-        // than there are registers.
-        sums[d] = in_register(i == 0 ? pairs : _mm256_add_epi16(sums[d], pairs));
+        sums.add_products(i == 0, d, low, load_ints(step.even[d]), high, load_ints(step.odd[d]));
       }
     }
     // A lane is a sum of at most 32 products below 15 * 2^21.
-    Ints sum = x.offsets[span];
-#pragma GCC unroll 3
-    for (int d = 0; d < kDigits; ++d) {
-      const auto weight = static_cast<short>(1 << (d * Format::kBits));
-      sum = add(sum, _mm256_madd_epi16(sums[d], _mm256_set1_epi16(weight)));
-    }
-    return to_floats(sum);
+    return to_floats(sums.total());
   }
 
   // Two spans at a time, so that additions do not wait for each other.
@@ -366,31 +385,33 @@ void multiply_int4_weight(const LinearJob& job, const std::uint8_t* codes,
 }
 
 // x: job.m rows. job fits_int4_rows.
-template <int kDigits>
+template <template <int> class Sums, int kDigits>
 void multiply_int4_rows(const LinearJob& job, const std::uint8_t* codes,
                         const DigitRow<kDigits>* x) {
   const std::int64_t steps = job.k / kInt4Step;
   switch (job.group) {
     case 32:
-      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 1, true>{steps});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<Sums, kDigits, 1, true>{steps});
     case 64:
-      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 1, false>{steps});
+      return multiply_int4_weight(job, codes, x, Int4RowProduct<Sums, kDigits, 1, false>{steps});
     case 128:
-      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 2, false>{steps / 2});
+      return multiply_int4_weight(job, codes, x,
+                                  Int4RowProduct<Sums, kDigits, 2, false>{steps / 2});
     default:
-      return multiply_int4_weight(job, codes, x, Int4RowProduct<kDigits, 4, false>{steps / 4});
+      return multiply_int4_weight(job, codes, x,
+                                  Int4RowProduct<Sums, kDigits, 4, false>{steps / 4});
   }
 }
 
 // Not inlined: 300 KiB of stack. False where a row of x does not fit the fixed point: nothing is
 // written then.
-template <int kDigits>
+template <template <int> class Sums, int kDigits>
 [[gnu::noinline]] bool multiply_int4_rows(const LinearJob& job, const std::uint8_t* codes) {
   DigitRow<kDigits> x[kInt4MaxRows];
   for (std::int64_t m = 0; m < job.m; ++m) {
     if (!prepare_digits(job, m, x[m])) return false;
   }
-  multiply_int4_rows(job, codes, x);
+  multiply_int4_rows<Sums>(job, codes, x);
   return true;
 }
 

@@ -16,8 +16,8 @@ void linear_w4a16_avx2(const LinearW4A16Args& args) {
   set_groups(args, job);
   if (fits_int4_rows(job)) {
     const bool bf16 = args.x.dtype == DType::kBF16 && args.out.dtype == DType::kBF16;
-    const bool done =
-        bf16 ? multiply_int4_rows<2>(job, args.weight) : multiply_int4_rows<3>(job, args.weight);
+    const bool done = bf16 ? multiply_int4_rows<Int4PairSums, 2>(job, args.weight)
+                           : multiply_int4_rows<Int4PairSums, 3>(job, args.weight);
     if (done) return;
     if (job.m > 1) return run_each_row(args, linear_w4a16_avx2);
   }

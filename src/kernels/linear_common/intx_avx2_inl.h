@@ -1,4 +1,5 @@
-// The Level avx2 of intx_rows_inl.h, and codes of 1 to 7 bits in order for panels.
+// Levels avx2 and, but for its products, avx_vnni of intx_rows_inl.h, and codes of 1 to 7 bits in
+// order for panels.
 #pragma once
 
 #include <immintrin.h>
@@ -100,24 +101,13 @@ struct IntxWindows {
 template <int kBits>
 using IntxDecoder = std::conditional_t<8 % kBits == 0, IntxFields<kBits>, IntxWindows<kBits>>;
 
-struct IntxAvx2 {
+// All but the products.
+struct IntxAvx2Bytes {
   static constexpr std::int64_t kStep = 32;
   static constexpr std::int64_t kFetchBytes = 64;
   template <int kBits>
   using Decoder = IntxDecoder<kBits>;
 
-  // vpmaddubsw adds the products of two columns in int16.
-  using Narrow = std::int16_t __attribute__((vector_size(32)));
-  template <int kBits>
-  static constexpr std::int64_t kNarrowSteps = 32767 / (2 * 128 * ((1 << kBits) - 1));
-
-  static Narrow multiply_add(Narrow sum, Ints codes, Ints x) {
-    return sum + reinterpret_cast<Narrow>(_mm256_maddubs_epi16(codes, x));
-  }
-  static Int32s widen(Int32s sum, Narrow narrow) {
-    return sum + reinterpret_cast<Int32s>(
-                     _mm256_madd_epi16(reinterpret_cast<Ints>(narrow), _mm256_set1_epi16(1)));
-  }
   static Int32s sum_of_bytes(Ints bytes) {
     const Ints pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
     return reinterpret_cast<Int32s>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -169,6 +159,21 @@ struct IntxAvx2 {
   template <class Order>
   static Floats spread(const float* values) {
     return broadcast(values[0]);
+  }
+};
+
+struct IntxAvx2 : IntxAvx2Bytes {
+  // vpmaddubsw adds the products of two columns in int16.
+  using Narrow = std::int16_t __attribute__((vector_size(32)));
+  template <int kBits>
+  static constexpr std::int64_t kNarrowSteps = 32767 / (2 * 128 * ((1 << kBits) - 1));
+
+  static Narrow multiply_add(Narrow sum, Ints codes, Ints x) {
+    return sum + reinterpret_cast<Narrow>(_mm256_maddubs_epi16(codes, x));
+  }
+  static Int32s widen(Int32s sum, Narrow narrow) {
+    return sum + reinterpret_cast<Int32s>(
+                     _mm256_madd_epi16(reinterpret_cast<Ints>(narrow), _mm256_set1_epi16(1)));
   }
 };
 

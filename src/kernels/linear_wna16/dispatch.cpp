@@ -23,10 +23,15 @@ const char* refuse_on_amx(const LinearWnA16Args& args) {
   return few != nullptr ? few : refuse_unless_bf16(args);
 }
 
-constexpr std::array<Implementation<LinearWnA16Args>, 5> kList{{
+const char* refuse_on_avx_vnni(const LinearWnA16Args& args) {
+  return args.x.rows > 4 ? "more than four rows of x" : refuse_groups(args);
+}
+
+constexpr std::array<Implementation<LinearWnA16Args>, 6> kList{{
     {"amx", Isa::kAmx, refuse_on_amx, linear_wna16_amx},
     {"avx512_bf16", Isa::kAvx512Bf16, refuse_unless_bf16, linear_wna16_avx512_bf16},
     {"avx512", Isa::kAvx512, refuse_groups, linear_wna16_avx512},
+    {"avx_vnni", Isa::kAvxVnni, refuse_on_avx_vnni, linear_wna16_avx_vnni},
     {"avx2", Isa::kAvx2, refuse_groups, linear_wna16_avx2},
     {"reference", Isa::kScalar, never, linear_wna16_reference},
 }};

@@ -1,35 +1,18 @@
-#include "kernels/linear_common/avx2_tile_inl.h"
+#include "kernels/linear_wna8/avx2_inl.h"
 // The vectors come first.
 #include "kernels/linear_common/byte_pairs_avx2_inl.h"
-#include "kernels/linear_common/panels_inl.h"
-#include "kernels/linear_wna8/implementations.h"
-#include "kernels/linear_wna8/job_inl.h"
 
 namespace lowp::kernels {
-namespace {
-
-void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
-              std::int32_t* steps) {
-  const auto& args = *static_cast<const LinearWnA8Args*>(from);
-  const std::int8_t* codes = args.x + row * args.k;
-  for (std::int64_t k = k_begin; k < k_end; k += 32) {
-    store_ints(steps + (k - k_begin) / 4, load_bytes_256(codes + k, k_end - k));
-  }
-}
-
-}  // namespace
 
 void linear_wna8_avx2(const LinearWnA8Args& args) {
-  LinearJob job = job_of(args);
+  const LinearJob job = job_of(args);
   if (fits_intx_rows(job)) return multiply_few_rows<IntxAvx2>(args, job);
-  job.decode_weight = decode_weight<false>;
-  job.decode_x = decode_x;
-  job.group_offsets = group_offsets<true>;
+  const LinearJob panels = panels_of(args);
   // Fewer bits than four gain nothing: a tile's steps are not many more.
-  if (args.bits <= 4) return multiply_panels<BytePairs<4>>(job);
-  if (args.bits == 5) return multiply_panels<BytePairs<5>>(job);
-  if (args.bits == 6) return multiply_panels<BytePairs<6>>(job);
-  multiply_panels<BytePairs<7>>(job);
+  if (args.bits <= 4) return multiply_panels<BytePairs<4>>(panels);
+  if (args.bits == 5) return multiply_panels<BytePairs<5>>(panels);
+  if (args.bits == 6) return multiply_panels<BytePairs<6>>(panels);
+  multiply_panels<BytePairs<7>>(panels);
 }
 
 }  // namespace lowp::kernels

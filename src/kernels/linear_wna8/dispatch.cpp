@@ -8,10 +8,11 @@ namespace {
 
 const char* never(const LinearWnA8Args&) { return nullptr; }
 
-constexpr std::array<Implementation<LinearWnA8Args>, 5> kList{{
+constexpr std::array<Implementation<LinearWnA8Args>, 6> kList{{
     {"amx", Isa::kAmx, refuse_integer_groups_on_amx, linear_wna8_amx},
     {"avx512_vnni", Isa::kAvx512Vnni, refuse_integer_groups, linear_wna8_avx512_vnni},
     {"avx512", Isa::kAvx512, refuse_integer_groups, linear_wna8_avx512},
+    {"avx_vnni", Isa::kAvxVnni, refuse_integer_groups, linear_wna8_avx_vnni},
     {"avx2", Isa::kAvx2, refuse_integer_groups, linear_wna8_avx2},
     {"reference", Isa::kScalar, never, linear_wna8_reference},
 }};

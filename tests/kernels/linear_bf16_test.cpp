@@ -39,10 +39,10 @@ class LinearBf16 : public testing::TestWithParam<Implementation<LinearBf16Args>>
   }
 };
 
-const std::vector<Shape> kShapes{{1, 1, 1},    {1, 576, 192}, {1, 33, 100}, {2, 48, 64},
-                                 {3, 50, 97},  {4, 17, 576},  {5, 49, 31},  {8, 96, 300},
-                                 {13, 20, 33}, {70, 130, 65}, {257, 5, 40}, {1, 6, 17000},
-                                 {40, 34, 640}};
+const std::vector<Shape> kShapes{{1, 1, 1},     {1, 576, 192},   {1, 33, 100}, {2, 48, 64},
+                                 {3, 50, 97},   {4, 17, 576},    {5, 49, 31},  {8, 96, 300},
+                                 {13, 20, 33},  {70, 130, 65},   {257, 5, 40}, {1, 6, 17000},
+                                 {40, 34, 640}, {135, 35, 1100}, {1030, 3, 33}};
 
 TEST_P(LinearBf16, IsTheProductUpToRounding) { test_products(GetParam(), kShapes, make); }
 

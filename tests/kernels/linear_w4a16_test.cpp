@@ -115,6 +115,17 @@ TEST_P(LinearW4A16, ScalesAndShiftsEachGroup) {
   }
 }
 
+// Kernels for many rows put x in an order of their own, in which a group of 48 does not fill its
+// last tile.
+TEST_P(LinearW4A16, ManyRowsOfSeveralGroups) {
+  for (const std::int64_t group : {48, 128}) {
+    const auto grouped = [&](Shape shape, Options options) {
+      return Problem(shape, options, group, DType::kF32, Zeros::kPoint);
+    };
+    test_products(GetParam(), {{133, 17, 1152}}, grouped);
+  }
+}
+
 // One row of x may be taken as fixed point, whose unit must be a normal number: what is too large,
 // too small, zero or not finite still gives the product.
 TEST_P(LinearW4A16, AnyRangeOfXGivesTheProduct) {

@@ -166,6 +166,17 @@ TEST_P(LinearW4A8, ScalesAndShiftsEachGroup) {
   }
 }
 
+// Kernels for many rows put x in an order of their own, in which a group of 36 does not fill its
+// last tile.
+TEST_P(LinearW4A8, ManyRowsOfSeveralGroups) {
+  for (const std::int64_t group : {36, 128}) {
+    const auto grouped = [&](Shape shape, Options options) {
+      return Problem(shape, options, {group, DType::kF32, Zeros::kFloat, true});
+    };
+    test_products(GetParam(), {{133, 17, 1152}}, grouped);
+  }
+}
+
 // The largest sums of products that the multipliers hold in 16 bits and in fp32.
 TEST_P(LinearW4A8, LargestSums) {
   for (const std::int64_t m : {1, 5}) {

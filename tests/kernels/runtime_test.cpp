@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
+#include <thread>
 #include <vector>
 
 #include "kernels/runtime/cpu.h"
 #include "kernels/runtime/parallel.h"
+#include "kernels/runtime/workspace.h"
 
 namespace lowp::kernels {
 namespace {
@@ -38,6 +41,22 @@ TEST(ParallelFor, WithoutAPoolRunsTheWholeRangeOnce) {
   });
   EXPECT_EQ(hits, std::vector<int>(17, 1));
   EXPECT_EQ(threads_of(nullptr), 1);
+}
+
+TEST(ThreadWorkspace, IsKeptUntilMoreIsAskedForAndEachThreadHasItsOwn) {
+  std::byte* const small = thread_workspace(1000);
+  ASSERT_NE(small, nullptr);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(small) % 64, 0U);
+  std::memset(small, 1, 1000);
+  EXPECT_EQ(thread_workspace(999), small);
+  std::byte* const large = thread_workspace(1 << 20);
+  ASSERT_NE(large, nullptr);
+  std::memset(large, 2, 1 << 20);
+  EXPECT_EQ(thread_workspace(1), large);
+  std::byte* other = nullptr;
+  std::thread([&] { other = thread_workspace(1000); }).join();
+  EXPECT_NE(other, large);
+  EXPECT_EQ(large[1000], std::byte{2});
 }
 
 }  // namespace

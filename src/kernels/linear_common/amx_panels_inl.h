@@ -1,11 +1,11 @@
-// The engine behind panels.h on AMX. What a thread multiplies is a block of the product, whose sums
-// stay in L2; it walks K in slabs. A slab of the weight is decoded into L2 once, for all rows of
-// the block; of x, 32 rows at a time are copied into L1, for all panels of the block: read in
-// place, rows a power of two apart would share few sets of the caches. Reading codes ahead in
-// software gained nothing, nor did slabs of half or twice the length.
+// The engine behind panels.h on AMX. Many rows of x are put in the order of tiles first, for all
+// threads. What a thread multiplies is a block of the product, whose sums stay in L2; it walks K in
+// slabs. A slab of the weight is decoded into L2 once, for all rows of the block; of x, 32 rows at
+// a time are in L1, for all panels of the block. Slabs of half or twice the length, and wider
+// blocks, are slower.
 #pragma once
 
-#include "kernels/linear_common/amx_products_inl.h"
+#include "kernels/linear_common/amx_groups_inl.h"
 #include "kernels/linear_common/finish_inl.h"
 
 namespace lowp::kernels {
@@ -13,19 +13,20 @@ namespace {
 
 constexpr std::int64_t kBlockPanels = 8;
 constexpr std::int64_t kBlockRows = 512;
+constexpr std::int64_t kMostPackedRows = 1024;  // 28 MiB where K is 14336
 constexpr std::int64_t kBlockPairs = kBlockRows / kTileRows;
 
 // About 1 MiB of stack a thread, in an L2 of 2 MiB.
 struct AmxScratch {
   alignas(64) Sums sums[kBlockPairs][kBlockPanels][kTileRows];  // fp32, or int32
   alignas(64) PanelSteps weight[kBlockPanels][kPanelSteps];
-  alignas(64) RowSteps x[kTileRows];
+  alignas(64) XTile x[kMaxSegments];
   alignas(64) RowSteps decoded[kLanes];
-  alignas(64) Sums partial[kTileRows];  // of one group
+  alignas(64) Sums partial[2][kTileRows];  // of one group and the one before it
   alignas(64) GroupNumbers scales[kBlockPanels][kMaxSegments];
   alignas(64) GroupNumbers zeros[kBlockPanels][kMaxSegments];
   alignas(64) GroupNumbers offsets[kBlockPanels][kMaxSegments];
-  float x_sums[kMaxSegments][kTileRows];
+  XSums x_sums[kMaxSegments];
 };
 
 // Rows [m, m + rows) and columns [n, n + columns) of the product.
@@ -39,26 +40,11 @@ struct AmxBlock {
   std::int64_t panels() const { return ceil_div(columns, kPanelColumns); }
 };
 
-// A range of K, and the pieces of it that lie in one group each.
-struct Slab {
-  KRange range;
-  std::int64_t count;
-  KRange pieces[kMaxSegments];
-};
-
-template <class Multiplier>
-Slab slab_from(const LinearJob& job, std::int64_t begin) {
-  Slab slab;
-  slab.range = {begin, smaller(begin + kPanelSteps * Multiplier::kPerStep, job.k)};
-  slab.count = split(job, slab.range, slab.pieces);
-  return slab;
-}
-
 template <class Multiplier>
 void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::int64_t panel,
                   AmxScratch& scratch) {
-  const std::int64_t steps = ceil_div(slab.range.end - slab.range.begin, Multiplier::kPerStep);
-  fill_panel(job, n, slab.range, steps, scratch.decoded, scratch.weight[panel]);
+  fill_panel(job, n, slab.range, steps_of<Multiplier>(slab.range), scratch.decoded,
+             scratch.weight[panel]);
   if (job.group_scales == nullptr) return;
   const std::int64_t columns = smaller(kPanelColumns, job.n - n);
   const std::int64_t group = slab.range.begin / job.group;
@@ -72,140 +58,96 @@ void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::i
   }
 }
 
-// Rows of x, and the sums of their pieces where those are needed.
-template <class Multiplier>
-void decode_rows(const LinearJob& job, const Slab& slab, std::int64_t m, std::int64_t rows,
-                 AmxScratch& scratch) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    job.decode_x(job.args, m + row, slab.range.begin, slab.range.end, scratch.x[row]);
-  }
-  if constexpr (Multiplier::kGroups) {
-    if (job.group_zeros == nullptr && job.group_offsets == nullptr) return;
-    for (std::int64_t i = 0; i < slab.count; ++i) {
-      const KRange piece = slab.pieces[i];
-      const std::int64_t first = (piece.begin - slab.range.begin) / Multiplier::kPerStep;
-      const std::int64_t length = ceil_div(piece.end - piece.begin, Multiplier::kPerStep);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        scratch.x_sums[i][row] =
-            sum_of_steps(scratch.x[row] + first, length, Multiplier::add_elements);
-      }
-    }
-  }
-}
-
-// What the sums of a group are multiplied with and what is added to them.
-struct GroupScaling {
-  const float* scales;         // (kPanelColumns)
-  const float* zeros;          // (kPanelColumns), or nullptr
-  const float* offsets;        // (kPanelColumns), or nullptr
-  const float* x_sums;         // (rows), with zeros or offsets
-  const float* x_group_scale;  // rows x_groups apart, or nullptr
-  std::int64_t x_groups;
+// 32 rows of x in one slab.
+struct PairOfRows {
+  std::int64_t pair;  // of the block
+  const XTile* tiles;
+  const XSums* sums;   // or nullptr
+  std::int64_t ahead;  // tiles from here to the next 32 rows'
 };
 
-// sums += partial * scale
-template <class Multiplier, int kVectors>
-void add_scaled(const GroupScaling& scaling, std::int64_t rows, const Sums* partial, Sums* sums) {
-  Floats scale[kVectors];
-  for (int v = 0; v < kVectors; ++v) scale[v] = load_floats(scaling.scales + v * kLanes);
-#pragma GCC unroll 4
-  for (std::int64_t row = 0; row < rows; ++row) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      const Floats product = Multiplier::to_fp32(load_ints(partial[row] + v * kLanes));
-      std::int32_t* sum = sums[row] + v * kLanes;
-      store_floats(sum, multiply_add(product, scale[v], load_floats(sum)));
-    }
+// Over no step yet. Each panel's products read a share of the next rows of x ahead: the hardware
+// stops at each page.
+inline TileProduct product_of(const AmxBlock& block, const PairOfRows& x, std::int64_t panel,
+                              const AmxScratch& scratch) {
+  const std::int64_t panels = block.panels();
+  const std::int64_t rows_ahead = x.ahead == 0 ? 0 : kTileRows;
+  return {x.tiles,
+          scratch.weight[panel],
+          0,
+          block.rows - x.pair * kTileRows > kTileSide,
+          block.columns - panel * kPanelColumns > kLanes,
+          x.ahead,
+          rows_ahead * panel / panels,
+          rows_ahead * (panel + 1) / panels};
+}
+
+// Sums of 32 rows in one panel, over one slab, piece by piece.
+template <class Multiplier>
+void multiply_groups(const LinearJob& job, const AmxBlock& block, const Slab& slab,
+                     const PairOfRows& x, std::int64_t panel, GroupSums& before,
+                     AmxScratch& scratch) {
+  const std::int64_t m = block.m + x.pair * kTileRows;
+  Sums* const sums = scratch.sums[x.pair][panel];
+  if (slab.range.begin == 0) std::memset(sums, 0, sizeof(Sums) * kTileRows);
+  const std::int64_t x_groups = job.x_group_scale == nullptr ? 0 : ceil_div(job.k, job.group);
+  const float* x_scale = job.x_group_scale == nullptr
+                             ? nullptr
+                             : job.x_group_scale + m * x_groups + slab.range.begin / job.group;
+  TileProduct product = product_of(block, x, panel, scratch);
+  for (std::int64_t i = 0; i < slab.count; ++i) {
+    product.steps = steps_of<Multiplier>(slab.pieces[i]);
+    Sums* const partial = scratch.partial[before.partial == scratch.partial[0] ? 1 : 0];
+    multiply_group<Multiplier>(product, before, partial);
+    product.x += ceil_div(product.steps, kLanes);
+    product.panel += product.steps;
+    const GroupScaling scaling{scratch.scales[panel][i],
+                               job.group_zeros == nullptr ? nullptr : scratch.zeros[panel][i],
+                               job.group_offsets == nullptr ? nullptr : scratch.offsets[panel][i],
+                               x.sums == nullptr ? nullptr : x.sums[i],
+                               x_scale == nullptr ? nullptr : x_scale + i,
+                               x_groups};
+    before = {scaling, smaller(kTileRows, block.rows - x.pair * kTileRows), product.right ? 2 : 1,
+              partial, sums};
   }
 }
 
-// sums += (partial (+ offset * x_sum)) * scale (* x_group_scale) (+ zero * x_sum)
 template <class Multiplier>
-void add_shifted(const GroupScaling& scaling, std::int64_t rows, std::int64_t vectors,
-                 const Sums* partial, Sums* sums) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const bool shifted = scaling.zeros != nullptr || scaling.offsets != nullptr;
-    const Floats x_sum = broadcast(shifted ? scaling.x_sums[row] : 0.0F);
-    const Floats x_scale = broadcast(
-        scaling.x_group_scale == nullptr ? 1.0F : scaling.x_group_scale[row * scaling.x_groups]);
-    for (std::int64_t i = 0; i < vectors * kLanes; i += kLanes) {
-      Floats product = Multiplier::to_fp32(load_ints(partial[row] + i));
-      if (scaling.offsets != nullptr) {
-        product = multiply_add(load_floats(scaling.offsets + i), x_sum, product);
+void multiply_pair(const LinearJob& job, const AmxBlock& block, const Slab& slab,
+                   const PairOfRows& x, AmxScratch& scratch) {
+  GroupSums before{};
+  for (std::int64_t panel = 0; panel < block.panels(); ++panel) {
+    if constexpr (Multiplier::kGroups) {
+      if (job.group_scales != nullptr) {
+        multiply_groups<Multiplier>(job, block, slab, x, panel, before, scratch);
+        continue;
       }
-      const Floats scale = multiply(load_floats(scaling.scales + i), x_scale);
-      Floats sum = multiply_add(product, scale, load_floats(sums[row] + i));
-      if (scaling.zeros != nullptr) sum = multiply_add(load_floats(scaling.zeros + i), x_sum, sum);
-      store_floats(sums[row] + i, sum);
     }
+    // Behind the last step, up to the tile's end, are zeros.
+    TileProduct product = product_of(block, x, panel, scratch);
+    product.steps = slab.tiles * kLanes;
+    multiply_tiles<Multiplier>(product, slab.range.begin == 0, scratch.sums[x.pair][panel],
+                               [](std::int64_t) {});
   }
-}
-
-template <class Multiplier>
-void add_group(const GroupScaling& scaling, std::int64_t rows, bool right, const Sums* partial,
-               Sums* sums) {
-  if (scaling.zeros != nullptr || scaling.offsets != nullptr || scaling.x_group_scale != nullptr) {
-    add_shifted<Multiplier>(scaling, rows, right ? 2 : 1, partial, sums);
-  } else if (right) {
-    add_scaled<Multiplier, 2>(scaling, rows, partial, sums);
-  } else {
-    add_scaled<Multiplier, 1>(scaling, rows, partial, sums);
-  }
-}
-
-// Sums of the pair of tile rows from row m + 32 * pair on, in one panel, over one slab.
-template <class Multiplier>
-void multiply_pair(const LinearJob& job, const AmxBlock& block, const Slab& slab, std::int64_t pair,
-                   std::int64_t panel, AmxScratch& scratch) {
-  const std::int64_t rows = smaller(kTileRows, block.rows - pair * kTileRows);
-  const std::int64_t columns = smaller(kPanelColumns, block.columns - panel * kPanelColumns);
-  Sums* const sums = scratch.sums[pair][panel];
-  const bool first = slab.range.begin == 0;
-  const auto product = [&](KRange piece) {
-    const std::int64_t begin = (piece.begin - slab.range.begin) / Multiplier::kPerStep;
-    std::int64_t end = ceil_div(piece.end - slab.range.begin, Multiplier::kPerStep);
-    // Behind the slab's last step, up to the tile's end, are zeros.
-    if (piece.end == slab.range.end) end = ceil_div(end, kLanes) * kLanes;
-    return TileProduct{scratch.x[0] + begin, scratch.weight[panel] + begin, end - begin,
-                       rows > kTileSide, columns > kLanes};
-  };
-  if constexpr (Multiplier::kGroups) {
-    if (job.group_scales != nullptr) {
-      if (first) std::memset(sums, 0, sizeof(Sums) * kTileRows);
-      const std::int64_t x_groups = job.x_group_scale == nullptr ? 0 : ceil_div(job.k, job.group);
-      const float* x_scale = job.x_group_scale == nullptr
-                                 ? nullptr
-                                 : job.x_group_scale + (block.m + pair * kTileRows) * x_groups +
-                                       slab.range.begin / job.group;
-      for (std::int64_t i = 0; i < slab.count; ++i) {
-        multiply_tiles<Multiplier>(product(slab.pieces[i]), true, scratch.partial);
-        const GroupScaling scaling{
-            scratch.scales[panel][i],
-            job.group_zeros == nullptr ? nullptr : scratch.zeros[panel][i],
-            job.group_offsets == nullptr ? nullptr : scratch.offsets[panel][i],
-            scratch.x_sums[i],
-            x_scale == nullptr ? nullptr : x_scale + i,
-            x_groups};
-        add_group<Multiplier>(scaling, rows, columns > kLanes, scratch.partial, sums);
-      }
-      return;
-    }
-  }
-  multiply_tiles<Multiplier>(product(slab.range), first, sums);
+  if constexpr (Multiplier::kGroups) add_group<Multiplier>(before, 0, kTileRows);
 }
 
 template <class Multiplier>
 void multiply_slab(const LinearJob& job, const AmxBlock& block, const Slab& slab,
-                   AmxScratch& scratch) {
-  const std::int64_t pairs = block.pairs();
-  const std::int64_t panels = block.panels();
-  for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    const std::int64_t row = pair * kTileRows;
-    decode_rows<Multiplier>(job, slab, block.m + row, smaller(kTileRows, block.rows - row),
-                            scratch);
-    for (std::int64_t panel = 0; panel < panels; ++panel) {
-      multiply_pair<Multiplier>(job, block, slab, pair, panel, scratch);
+                   const PackedRows& packed, AmxScratch& scratch) {
+  for (std::int64_t pair = 0; pair < block.pairs(); ++pair) {
+    PairOfRows x{pair, scratch.x, needs_sums_of_x(job) ? scratch.x_sums : nullptr, 0};
+    if (packed.tiles != nullptr) {
+      const std::int64_t m = block.m + pair * kTileRows;
+      x = {pair, packed.tiles_of(slab, m), packed.sums_of(slab, m), slab.tiles};
+    } else {
+      const std::int64_t rows = smaller(kTileRows, block.rows - pair * kTileRows);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        pack_row<Multiplier>(job, slab, block.m + pair * kTileRows + row, row, scratch.x,
+                             needs_sums_of_x(job) ? scratch.x_sums : nullptr);
+      }
     }
+    multiply_pair<Multiplier>(job, block, slab, x, scratch);
   }
 }
 
@@ -222,17 +164,16 @@ void finish_block(const LinearJob& job, const AmxBlock& block, const AmxScratch&
 }
 
 template <class Multiplier>
-void multiply_block(const LinearJob& job, const AmxBlock& block, AmxScratch& scratch) {
-  const std::int64_t panels = block.panels();
+void multiply_block(const LinearJob& job, const AmxBlock& block, const PackedRows& packed,
+                    AmxScratch& scratch) {
   if (job.k == 0) std::memset(scratch.sums, 0, sizeof(scratch.sums));
-  for (std::int64_t k = 0; k < job.k;) {
-    const Slab slab = slab_from<Multiplier>(job, k);
-    for (std::int64_t panel = 0; panel < panels; ++panel) {
-      const std::int64_t n = block.n + panel * kPanelColumns;
-      decode_panel<Multiplier>(job, slab, n, panel, scratch);
+  Slab slab{};
+  while (slab.range.end < job.k) {
+    next_slab<Multiplier>(job, slab);
+    for (std::int64_t panel = 0; panel < block.panels(); ++panel) {
+      decode_panel<Multiplier>(job, slab, block.n + panel * kPanelColumns, panel, scratch);
     }
-    multiply_slab<Multiplier>(job, block, slab, scratch);
-    k = slab.range.end;
+    multiply_slab<Multiplier>(job, block, slab, packed, scratch);
   }
   finish_block<Multiplier>(job, block, scratch);
 }
@@ -269,17 +210,18 @@ inline std::int64_t panels_of_range(std::int64_t share) {
   return ranges > 1 ? ceil_div(share, ranges) : share;
 }
 
-// Panels of one block of rows follow each other, so that blocks of a thread's range are wide.
+// Rows [m, m + rows) of the product. Panels of one block of rows follow each other, so that blocks
+// of a thread's range are wide.
 template <class Multiplier>
-void multiply_panels(const LinearJob& job) {
-  if (job.m == 0 || job.n == 0) return;
+void multiply_rows(const LinearJob& job, std::int64_t m, std::int64_t rows) {
   const std::int64_t panels = ceil_div(job.n, kPanelColumns);
   const std::int64_t threads = threads_of(job.parallel);
-  const std::int64_t block_rows = rows_of_block(job.m, panels, threads);
-  const std::int64_t count = panels * ceil_div(job.m, block_rows);
+  const std::int64_t block_rows = rows_of_block(rows, panels, threads);
+  const std::int64_t count = panels * ceil_div(rows, block_rows);
   constexpr std::int64_t kWorthAThread = 1 << 20;  // multiply-adds: some 2 us
   const std::int64_t worth = ceil_div(kWorthAThread, block_rows * kPanelColumns * (job.k + 1));
   const std::int64_t range = panels_of_range(ceil_div(count, threads));
+  const PackedRows packed = pack_rows<Multiplier>(job, m, rows);
   parallel_for(job.parallel, count, worth > range ? worth : range,
                [&](std::int64_t begin, std::int64_t end) {
                  AmxScratch scratch;
@@ -290,12 +232,22 @@ void multiply_panels(const LinearJob& job) {
                    const std::int64_t left = smaller(end - begin, panels - panel);
                    const std::int64_t wide = ceil_div(left, ceil_div(left, kBlockPanels));
                    const std::int64_t n = panel * kPanelColumns;
-                   const AmxBlock block{row, smaller(block_rows, job.m - row), n,
+                   const AmxBlock block{m + row, smaller(block_rows, rows - row), n,
                                         smaller(wide * kPanelColumns, job.n - n)};
-                   multiply_block<Multiplier>(job, block, scratch);
+                   multiply_block<Multiplier>(job, block, packed, scratch);
                    begin += wide;
                  }
                });
+}
+
+template <class Multiplier>
+void multiply_panels(const LinearJob& job) {
+  if (job.m == 0 || job.n == 0) return;
+  const std::int64_t share = ceil_div(job.m, ceil_div(job.m, kMostPackedRows));
+  const std::int64_t rows = ceil_div(share, kTileRows) * kTileRows;
+  for (std::int64_t m = 0; m < job.m; m += rows) {
+    multiply_rows<Multiplier>(job, m, smaller(rows, job.m - m));
+  }
 }
 
 }  // namespace

@@ -2,8 +2,7 @@
 // read and their stores write, so that barriers keep other stores and loads on their side.
 #pragma once
 
-#include "kernels/linear_common/amx_tile_inl.h"
-#include "kernels/linear_common/panel_parts_inl.h"
+#include "kernels/linear_common/amx_rows_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -12,49 +11,58 @@ using Sums = std::int32_t[kPanelColumns];  // of one row: int32, or fp32
 
 // 32 rows of x times 32 columns, over some steps of both.
 struct TileProduct {
-  const std::int32_t* x;  // from the first step on; rows are kPanelSteps apart
+  const XTile* x;
   const PanelSteps* panel;
   std::int64_t steps;
   bool lower;  // whether more than 16 rows count
   bool right;  // whether more than 16 columns do
+
+  // Of each tile of x that is `ahead` of this one, rows [first, last) are read into L2 meanwhile.
+  std::int64_t ahead;  // tiles
+  std::int64_t first_ahead;
+  std::int64_t last_ahead;
 };
 
+inline void read_ahead(const TileProduct& product, const XTile& x) {
+  for (std::int64_t row = product.first_ahead; row < product.last_ahead; ++row) {
+    _mm_prefetch((&x)[product.ahead][row], _MM_HINT_T1);
+  }
+}
+
 // Tile registers 0 to 3: sums of the upper rows' left and right columns, then of the lower rows';
-// 4, 5: x, upper and lower rows; 6, 7: weight, left and right columns.
+// 4, 5: x, upper and lower rows; 6, 7: weight, left and right columns. The weight is loaded past
+// L1, where x stays for the next panel.
 template <class Multiplier, bool kLower, bool kRight>
-inline void multiply_step(const std::int32_t* x, std::int64_t x_row, const PanelSteps* panel) {
+inline void multiply_step(const XTile& x, const PanelSteps* panel) {
   constexpr std::int64_t kPanelStride = sizeof(PanelSteps);
-  const std::int64_t x_stride = x_row * 4;
-  _tile_loadd(6, panel[0], kPanelStride);
-  _tile_loadd(4, x, x_stride);
+  constexpr std::int64_t kXStride = sizeof(x[0]);
+  _tile_stream_loadd(6, panel[0], kPanelStride);
+  _tile_loadd(4, x[0], kXStride);
   Multiplier::template multiply<0>();
   if constexpr (kRight) {
-    _tile_loadd(7, panel[0] + kLanes, kPanelStride);
+    _tile_stream_loadd(7, panel[0] + kLanes, kPanelStride);
     Multiplier::template multiply<1>();
   }
   if constexpr (kLower) {
-    _tile_loadd(5, x + kTileSide * x_row, x_stride);
+    _tile_loadd(5, x[kTileSide], kXStride);
     Multiplier::template multiply<2>();
     if constexpr (kRight) Multiplier::template multiply<3>();
   }
 }
 
-// Fewer than 16 steps, the others zero.
+// Fewer than 16 steps; x is zero behind them.
 template <class Multiplier, bool kLower, bool kRight>
-void multiply_last_steps(const std::int32_t* x, const PanelSteps* panel, std::int64_t steps) {
-  alignas(64) std::int32_t x_part[kTileRows][kLanes];
+void multiply_last_steps(const XTile& x, const PanelSteps* panel, std::int64_t steps) {
   alignas(64) PanelSteps panel_part[kTileSide] = {};
-  const Lanes lanes = first_lanes(steps);
-  for (std::int64_t row = 0; row < (kLower ? kTileRows : kTileSide); ++row) {
-    store_ints(x_part[row], load_ints(x + row * kPanelSteps, lanes));
-  }
   std::memcpy(panel_part, panel, static_cast<std::size_t>(steps) * sizeof(PanelSteps));
   asm volatile("" ::: "memory");
-  multiply_step<Multiplier, kLower, kRight>(x_part[0], kLanes, panel_part);
+  multiply_step<Multiplier, kLower, kRight>(x, panel_part);
 }
 
-template <class Multiplier, bool kLower, bool kRight>
-void multiply_two_by_two(const TileProduct& product, bool first, Sums* sums) {
+// `beside(step)` is called behind every 16 steps' products: vector instructions that run while the
+// tiles' unit works.
+template <class Multiplier, bool kLower, bool kRight, class Beside>
+void multiply_two_by_two(const TileProduct& product, bool first, Sums* sums, const Beside& beside) {
   constexpr std::int64_t kSumsStride = sizeof(Sums);
   asm volatile("" ::: "memory");
   if (first) {
@@ -70,11 +78,15 @@ void multiply_two_by_two(const TileProduct& product, bool first, Sums* sums) {
   }
   std::int64_t step = 0;
   for (; step + kLanes <= product.steps; step += kLanes) {
-    multiply_step<Multiplier, kLower, kRight>(product.x + step, kPanelSteps, product.panel + step);
+    const XTile& x = product.x[step / kLanes];
+    multiply_step<Multiplier, kLower, kRight>(x, product.panel + step);
+    read_ahead(product, x);
+    beside(step);
   }
   if (step < product.steps) {
-    multiply_last_steps<Multiplier, kLower, kRight>(product.x + step, product.panel + step,
+    multiply_last_steps<Multiplier, kLower, kRight>(product.x[step / kLanes], product.panel + step,
                                                     product.steps - step);
+    beside(step);
   }
   _tile_stored(0, sums[0], kSumsStride);
   if constexpr (kRight) _tile_stored(1, sums[0] + kLanes, kSumsStride);
@@ -84,14 +96,14 @@ void multiply_two_by_two(const TileProduct& product, bool first, Sums* sums) {
 }
 
 // sums (32, 32) = the product, or += it unless `first`. Tiles that do not count are left alone.
-template <class Multiplier>
-void multiply_tiles(const TileProduct& product, bool first, Sums* sums) {
+template <class Multiplier, class Beside>
+void multiply_tiles(const TileProduct& product, bool first, Sums* sums, const Beside& beside) {
   if (product.lower) {
-    product.right ? multiply_two_by_two<Multiplier, true, true>(product, first, sums)
-                  : multiply_two_by_two<Multiplier, true, false>(product, first, sums);
+    product.right ? multiply_two_by_two<Multiplier, true, true>(product, first, sums, beside)
+                  : multiply_two_by_two<Multiplier, true, false>(product, first, sums, beside);
   } else {
-    product.right ? multiply_two_by_two<Multiplier, false, true>(product, first, sums)
-                  : multiply_two_by_two<Multiplier, false, false>(product, first, sums);
+    product.right ? multiply_two_by_two<Multiplier, false, true>(product, first, sums, beside)
+                  : multiply_two_by_two<Multiplier, false, false>(product, first, sums, beside);
   }
 }
 

@@ -16,6 +16,7 @@ constexpr std::int64_t kMaxFewRows = 4;    // rows of x that read the weight onc
 constexpr std::int64_t kWeightRows = 4;    // rows of the weight whose sums go together
 constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two conversions
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
+constexpr std::ptrdiff_t kAhead = 8192;    // bytes
 
 struct Int8Quads {
   using Sum = Int32s;
@@ -83,7 +84,8 @@ __m128i sum_of_each(const Int32s* v) {
 }
 
 // sums[m][at + row] += four rows of the weight times kX rows of x, over columns [begin, end). Row
-// after row is one stream of memory, which the hardware reads ahead by itself.
+// after row is one stream of memory, which Xeons read ahead no further than its page: two pages
+// ahead, 4096 columns take 0.5 to 0.8 of the time on 14 threads.
 template <int kX>
 void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::int64_t begin,
               std::int64_t end, RowScratch& scratch) {
@@ -93,6 +95,7 @@ void add_rows(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, std::
     const std::int8_t* codes = args.weight + (n + row) * args.k + begin;
     Int32s sum[kX] = {};
     const auto step = [&](std::int64_t k, std::int64_t left) __attribute__((always_inline)) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes + k) + kAhead, _MM_HINT_T0);
       const __m512i weight = load_64(codes + k, left);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {

@@ -28,11 +28,14 @@ constexpr std::int64_t kLaneColumns = kStepColumns / kLanes;
 constexpr std::int64_t kUnit = 32;  // columns that share a scale where a step has several
 constexpr std::int64_t kMaxUnits = kMaxFewColumns / kUnit + 16;
 
-// About 210 KiB of stack a thread, of which one row of x uses a third.
+// The rows of x, made once for all threads: 190 KiB of stack, of which one row uses a quarter.
+struct FewRows {
+  alignas(64) std::int8_t x[kMaxFewRows][kMaxFewColumns];              // even, then odd of a step
+  alignas(64) float sums[kMaxFewRows][kMaxFewColumns / kLaneColumns];  // of each span's lanes
+};
+
 struct FewRowsScratch {
-  alignas(64) std::int8_t x[kMaxFewRows][kMaxFewColumns];                // even, then odd of a step
-  alignas(64) float x_sums[kMaxFewRows][kMaxFewColumns / kLaneColumns];  // of each span's lanes
-  alignas(64) float scales[kMaxUnits];                                   // of one row of the weight
+  alignas(64) float scales[kMaxUnits];  // of one row of the weight
   alignas(64) float offsets[kMaxUnits];
   alignas(64) float zeros[kMaxUnits];
   alignas(64) float sums[kMaxFewRows][kRowBlock];
@@ -95,10 +98,12 @@ inline void hold_x(const std::int8_t* x, std::int64_t k, const Spans& spans, std
 
 // In place: numbers of groups to numbers of units, from the last one on.
 inline void repeat_for_units(const LinearW4A8Args& args, float* values) {
-  const std::int64_t units = ceil_div(args.k, kUnit);
   const std::int64_t repeat = args.group_size / kUnit;
-  for (std::int64_t unit = units; unit-- > 0 && repeat > 1;) values[unit] = values[unit / repeat];
-  for (std::int64_t unit = units; unit < units + kStepColumns / kUnit; ++unit) values[unit] = 0.0F;
+  std::int64_t unit = ceil_div(args.k, kUnit);
+  for (std::int64_t i = 0; i < kStepColumns / kUnit; ++i) values[unit + i] = 0.0F;
+  for (std::int64_t group = unit / repeat; group-- > 0 && repeat > 1;) {
+    for (std::int64_t i = 0; i < repeat; ++i) values[--unit] = values[group];
+  }
 }
 
 // Scales, offsets and zeros of row n of the weight.
@@ -117,7 +122,7 @@ inline void hold_parameters(const LinearJob& job, const LinearW4A8Args& args, co
 // sums[m][at] of one row of the weight times kX rows of x.
 template <class Level, int kX, bool kWhole>
 void multiply_row(const std::uint8_t* codes, std::int64_t bytes, const Spans& spans, bool zeros,
-                  std::int64_t at, FewRowsScratch& scratch) {
+                  std::int64_t at, const FewRows& rows, FewRowsScratch& scratch) {
   constexpr std::int64_t kUnitsAStep = kStepColumns / kUnit;
   const auto parameter = [](const float* values, std::int64_t span) {
     if constexpr (kWhole) return broadcast(values[span]);
@@ -137,7 +142,7 @@ void multiply_row(const std::uint8_t* codes, std::int64_t bytes, const Spans& sp
       Level::split(left >= kStepBytes ? load_ints(at_step) : Level::load(at_step, left), even, odd);
 #pragma GCC unroll 4
       for (int m = 0; m < kX; ++m) {
-        const std::int8_t* x = scratch.x[m] + step * kStepColumns;
+        const std::int8_t* x = rows.x[m] + step * kStepColumns;
         partial[m] =
             Level::add_products(partial[m], even, load_ints(x), odd, load_ints(x + kStepBytes));
       }
@@ -146,7 +151,7 @@ void multiply_row(const std::uint8_t* codes, std::int64_t bytes, const Spans& sp
     const Floats offset = parameter(scratch.offsets, span);
 #pragma GCC unroll 4
     for (int m = 0; m < kX; ++m) {
-      const Floats x_sum = load_floats(scratch.x_sums[m] + span * kLanes);
+      const Floats x_sum = load_floats(rows.sums[m] + span * kLanes);
       const Floats product =
           multiply_add(offset, x_sum, to_floats(reinterpret_cast<Ints>(partial[m])));
       sums[m] = multiply_add(product, scale, sums[m]);
@@ -159,19 +164,19 @@ void multiply_row(const std::uint8_t* codes, std::int64_t bytes, const Spans& sp
 
 template <class Level, bool kWhole>
 void multiply_row_of(const LinearW4A8Args& args, const Spans& spans, std::int64_t n,
-                     std::int64_t at, FewRowsScratch& scratch) {
+                     std::int64_t at, const FewRows& rows, FewRowsScratch& scratch) {
   const std::int64_t bytes = args.k / 2;
   const std::uint8_t* codes = args.weight + n * bytes;
   const bool zeros = args.zero != nullptr;
   switch (args.m) {
     case 1:
-      return multiply_row<Level, 1, kWhole>(codes, bytes, spans, zeros, at, scratch);
+      return multiply_row<Level, 1, kWhole>(codes, bytes, spans, zeros, at, rows, scratch);
     case 2:
-      return multiply_row<Level, 2, kWhole>(codes, bytes, spans, zeros, at, scratch);
+      return multiply_row<Level, 2, kWhole>(codes, bytes, spans, zeros, at, rows, scratch);
     case 3:
-      return multiply_row<Level, 3, kWhole>(codes, bytes, spans, zeros, at, scratch);
+      return multiply_row<Level, 3, kWhole>(codes, bytes, spans, zeros, at, rows, scratch);
     default:
-      return multiply_row<Level, 4, kWhole>(codes, bytes, spans, zeros, at, scratch);
+      return multiply_row<Level, 4, kWhole>(codes, bytes, spans, zeros, at, rows, scratch);
   }
 }
 
@@ -179,13 +184,14 @@ template <class Level>
 void multiply_few_rows(const LinearW4A8Args& args, const LinearJob& job) {
   constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const Spans spans = spans_of(args);
+  FewRows rows;
+  for (std::int64_t m = 0; m < args.m; ++m) {
+    hold_x(args.x + m * args.k, args.k, spans, rows.x[m], rows.sums[m]);
+  }
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     FewRowsScratch scratch;
     if (args.zero_point == nullptr) {
       std::fill(std::begin(scratch.offsets), std::end(scratch.offsets), -float{kCodeOffset});
-    }
-    for (std::int64_t m = 0; m < args.m; ++m) {
-      hold_x(args.x + m * args.k, args.k, spans, scratch.x[m], scratch.x_sums[m]);
     }
     const std::int64_t last = smaller(end * kLanes, args.n);
     for (std::int64_t n = begin * kLanes; n < last; n += kRowBlock) {
@@ -193,9 +199,9 @@ void multiply_few_rows(const LinearW4A8Args& args, const LinearJob& job) {
       for (std::int64_t at = 0; at < count; ++at) {
         hold_parameters(job, args, spans, n + at, scratch);
         if (spans.whole) {
-          multiply_row_of<Level, true>(args, spans, n + at, at, scratch);
+          multiply_row_of<Level, true>(args, spans, n + at, at, rows, scratch);
         } else {
-          multiply_row_of<Level, false>(args, spans, n + at, at, scratch);
+          multiply_row_of<Level, false>(args, spans, n + at, at, rows, scratch);
         }
       }
       for (std::int64_t m = 0; m < args.m; ++m) {

@@ -78,6 +78,27 @@ TEST_P(LinearMxfp4, NanScaleSpoilsItsOutputAlone) {
   }
 }
 
+// One row of the weight has scales at the ends of those that leave bf16 elements normal, or just
+// above; its codes are small enough for those, and x makes up for them.
+TEST_P(LinearMxfp4, ScalesAtTheEndsGiveTheProduct) {
+  for (const std::int64_t m : {1, 8}) {
+    for (const int exponent : {2, 252, 253}) {
+      Problem problem = make({m, 20, 96}, {.x = DType::kBF16, .bias = false});
+      for (std::size_t i = 5 * 48; i < 6 * 48; ++i) problem.weight[i] &= 0xBB;
+      for (std::size_t i = 5 * 3; i < 6 * 3; ++i) {
+        problem.scale[i] = static_cast<std::uint8_t>(exponent);
+      }
+      const float factor = std::ldexp(1.0F, exponent < 127 ? 90 : -90);
+      for (std::int64_t row = 0; row < m; ++row) {
+        for (std::int64_t k = 0; k < 96; ++k) {
+          problem.operands.x.set(row, k, problem.operands.x.get(row, k) * factor);
+        }
+      }
+      if (run_unless_few_rows(GetParam(), problem)) expect_product(problem);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, LinearMxfp4,
                          testing::ValuesIn(linear_mxfp4_implementations().begin(),
                                            linear_mxfp4_implementations().end()),

@@ -94,6 +94,35 @@ TEST_P(LinearMxfp8, NanScaleSpoilsItsOutputAlone) {
   }
 }
 
+// One row of the weight has scales at the ends of those that leave bf16 elements normal, or just
+// above; its codes are small enough for those, and x makes up for them.
+TEST_P(LinearMxfp8, ScalesAtTheEndsGiveTheProduct) {
+  for (const std::int64_t m : {1, 8}) {
+    for (const int exponent : {10, 246, 247}) {
+      Problem problem = make({m, 20, 96}, {.bias = false});
+      for (std::size_t i = 5 * 96; i < 6 * 96; ++i) problem.weight[i] &= 0xBF;
+      for (std::size_t i = 5 * 3; i < 6 * 3; ++i) {
+        problem.weight_scale[i] = static_cast<std::uint8_t>(exponent);
+      }
+      const int x_exponent = exponent < 127 ? 217 : 37;
+      for (auto& code : problem.x_scale) code = static_cast<std::uint8_t>(x_exponent);
+      if (run_unless_few_rows(GetParam(), problem)) expect_product(problem);
+    }
+  }
+}
+
+TEST_P(LinearMxfp8, NanCodesSpoilTheirOutputAlone) {
+  for (const std::int64_t m : {1, 8}) {
+    Problem problem = make({m, 20, 96}, {});
+    problem.weight[5 * 96 + 7] = 0x7F;
+    problem.weight[9 * 96 + 90] = 0xFF;
+    if (!run_unless_few_rows(GetParam(), problem)) continue;
+    for (std::int64_t n = 0; n < 20; ++n) {
+      EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5 || n == 9) << n;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, LinearMxfp8,
                          testing::ValuesIn(linear_mxfp8_implementations().begin(),
                                            linear_mxfp8_implementations().end()),

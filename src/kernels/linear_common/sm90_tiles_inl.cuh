@@ -72,10 +72,12 @@ struct Kind {
   static constexpr unsigned kPartTokens = kTokens / kDepth;
   static constexpr unsigned kOutTokens = kPartTokens % 64 == 0 ? 64 : 32;
   static constexpr unsigned kOutBytes = kOutTokens * 128;
-  // The sums over a part, of a warpgroup, and those of all but its writer; then out lies there.
+  // The sums over a part, of a warpgroup, and those of all but its writer; then out lies there. All
+  // of it fits in a stage of x: where warpgroups take turns, in that of the tile's last step.
   static constexpr unsigned kPartBytes = kPartTokens * 64 * 4;
   static constexpr unsigned kSumBytes = kRowGroups * (kDepth - 1) * kPartBytes;
-  static constexpr unsigned kEndBytes = std::max(kSumBytes, kConsumers* kOutBytes);
+  static_assert(std::max(kSumBytes, kConsumers* kOutBytes) <= kXBytes);
+  static constexpr unsigned kEndBytes = kDepth == 1 ? kConsumers * kOutBytes : 0;
   // Vectors of scales and of zeros of a lane's rows, a warp.
   static constexpr unsigned kVectorBytes = kWords * kRowsOfLane * kVectors * 512;
   static constexpr unsigned kApart = 1024 + kEndBytes + kScaleWarps * kVectorBytes +
@@ -170,10 +172,12 @@ struct Shared {
   __device__ unsigned scales(unsigned stage) const {
     return codes(K::kCodeStages) + stage * K::kScaleBytes;
   }
-  __device__ unsigned sums() const { return scales(K::kCodeStages); }
-  __device__ unsigned out(unsigned consumer) const { return sums() + consumer * K::kOutBytes; }
+  // The place for the end of a tile whose last step, counted from the block's first, is `last`.
+  __device__ unsigned end(unsigned last) const {
+    return K::kDepth == 1 ? scales(K::kCodeStages) : x(last % K::kStages);
+  }
   __device__ unsigned vectors(unsigned warp) const {
-    return sums() + K::kEndBytes + warp * K::kVectorBytes;
+    return scales(K::kCodeStages) + K::kEndBytes + warp * K::kVectorBytes;
   }
   // Barriers: x has come, and is no longer used; codes have come, are in order beside their scales,
   // and are no longer used.

@@ -11,34 +11,40 @@ namespace {
 // Operand A of a wgmma, 64 rows and 16 columns.
 using Fragment = unsigned[4];
 
-// A lane's codes of two rows in a stage, or in half of it where they are of 8 bits, and the words
-// of their scales in a block of columns.
+// A lane's codes of two rows, in a stage or, where they are of 8 bits, in half of it, and the words
+// of their scales in that half.
 template <class K>
 struct Operand {
   static constexpr bool kIsFourBit = K::kChunks == 2;
+  static constexpr unsigned kBlocks = K::kBlocks == 4 ? 2 : 1;  // of columns, of half a stage
   unsigned codes[2][2];
-  unsigned scales[2][std::max(1U, K::kWords)];
+  unsigned scales[kBlocks][2][std::max(1U, K::kWords)];
 
-  __device__ void load_codes(unsigned address, unsigned s) {
+  __device__ void load_codes(unsigned address, unsigned half) {
     if constexpr (kIsFourBit) {
-      if (s > 0) return;
+      if (half > 0) return;
       const uint4 v = load_shared_16(address);
       codes[0][0] = v.x, codes[0][1] = v.y, codes[1][0] = v.z, codes[1][1] = v.w;
-    } else if (s % 2 == 0) {
+    } else {
 #pragma unroll
       for (unsigned h = 0; h < 2; ++h) {
-        const uint2 v = load_shared_8(address + h * 512 + s * 4);
+        const uint2 v = load_shared_8(address + h * 512 + half * 8);
         codes[h][0] = v.x, codes[h][1] = v.y;
       }
     }
   }
-  __device__ void load_scales(unsigned address) {
-    if constexpr (K::kWords == 1) {
-      const uint2 v = load_shared_8(address);
-      scales[0][0] = v.x, scales[1][0] = v.y;
-    } else if constexpr (K::kWords == 2) {
-      const uint4 v = load_shared_16(address);
-      scales[0][0] = v.x, scales[0][1] = v.y, scales[1][0] = v.z, scales[1][1] = v.w;
+  __device__ void load_scales(unsigned address, unsigned half) {
+#pragma unroll
+    for (unsigned block = 0; block < kBlocks; ++block) {
+      auto& words = scales[block];
+      const unsigned at = address + (half * kBlocks + block) * K::kWords * 8;
+      if constexpr (K::kWords == 1) {
+        const uint2 v = load_shared_8(at);
+        words[0][0] = v.x, words[1][0] = v.y;
+      } else if constexpr (K::kWords == 2) {
+        const uint4 v = load_shared_16(at);
+        words[0][0] = v.x, words[0][1] = v.y, words[1][0] = v.z, words[1][1] = v.w;
+      }
     }
   }
 
@@ -51,8 +57,8 @@ struct Operand {
                                                   kIsFourBit ? s % 2 : 0, pairs);
 #pragma unroll
       for (unsigned i = 0; i < 2; ++i) {
-        fragment[2 * i + h] =
-            apply_scale<typename K::Pair, K::kScaling>(pairs[i], scales[h], zero_is_float);
+        fragment[2 * i + h] = apply_scale<typename K::Pair, K::kScaling>(
+            pairs[i], scales[s % kBlocks][h], zero_is_float);
       }
     }
   }
@@ -63,6 +69,7 @@ template <class K>
 struct Multiplier {
   using Operands = typename K::Pair::Operands;
   using Sums = float[K::kTokens / 2];
+  using Fragments = Fragment[2];  // of half a step
 
   const Shared<K> shared;
   const unsigned codes_at;  // this lane's, in a stage's codes
@@ -81,14 +88,14 @@ struct Multiplier {
   __device__ void wait_for_codes() const {
     sm90::barrier_wait(shared.codes_full(code_stage.index), code_stage.parity);
   }
-  // 16 columns, the s-th of the stage of codes.
-  __device__ void decode(Fragment& fragment, unsigned s) {
-    operand.load_codes(shared.codes(code_stage.index) + codes_at, s);
-    if (K::kBlocks > 0 && s % (4 / std::max(1U, K::kBlocks)) == 0) {
-      const unsigned block = s * K::kBlocks / 4;
-      operand.load_scales(shared.scales(code_stage.index) + scales_at + block * K::kWords * 8);
-    }
-    operand.decode(fragment, s, zero_is_float);
+  // Of half a stage.
+  __device__ void load(unsigned half) {
+    operand.load_codes(shared.codes(code_stage.index) + codes_at, half);
+    operand.load_scales(shared.scales(code_stage.index) + scales_at, half);
+  }
+  __device__ void decode(Fragments& fragments, unsigned half) const {
+#pragma unroll
+    for (unsigned i = 0; i < 2; ++i) operand.decode(fragments[i], 2 * half + i, zero_is_float);
   }
   // Only when products of all that was read have been issued: a read that is under way is not
   // ordered before the arrival, and the warps that write scales wait for nothing else.
@@ -96,12 +103,14 @@ struct Multiplier {
     if (lane == 0) sm90::barrier_arrive(shared.codes_empty(index));
   }
 
-  // Until x has come: the lower word of its descriptor; of lane 0, so that the compiler keeps it in
-  // a register of the warp.
-  __device__ unsigned wait_for_x() const {
-    sm90::barrier_wait(shared.x_full(x_stage.index), x_stage.parity);
+  // The lower word of the descriptor of a step's x; of lane 0, so that the compiler keeps it in a
+  // register of the warp.
+  __device__ unsigned x_descriptor() const {
     const std::uint64_t descriptor = sm90::descriptor_128b(shared.x(x_stage.index));
     return __shfl_sync(~0U, static_cast<unsigned>(descriptor), 0);
+  }
+  __device__ void wait_for_x() const {
+    sm90::barrier_wait(shared.x_full(x_stage.index), x_stage.parity);
   }
   // Both blocks' copies write to a stage, so each warp tells both that it is free.
   __device__ void release_x(unsigned index) const {
@@ -109,108 +118,54 @@ struct Multiplier {
       sm90::barrier_arrive_remote(sm90::map_to_block(shared.x_empty(index), lane));
     }
   }
-  __device__ static void multiply(Sums& sums, const Fragment& fragment, unsigned s, unsigned x) {
+  // `x`: its descriptor's lower word.
+  __device__ static void multiply(Sums& sums, const Fragments& fragments, unsigned half,
+                                  unsigned x) {
     constexpr std::uint64_t kUpper = sm90::descriptor_128b(0) >> 32 << 32;
-    sm90::wgmma(Operands{}, sums, fragment, kUpper | (x + 2 * s), true);
+    sm90::wgmma_fence();
+#pragma unroll
+    for (unsigned i = 0; i < 2; ++i) {
+      sm90::wgmma(Operands{}, sums, fragments[i], kUpper | (x + 4 * half + 2 * i), true);
+    }
+    sm90::wgmma_commit();
   }
 };
 
-// A step of a warpgroup of which others take turns: their products keep the tensor cores busy while
-// it decodes.
+// The steps of a warpgroup. The products of half a step are under way while the next half is
+// decoded, from one step to the next too. Leaves the stage of x of the last step, which it returns,
+// to the caller; -1: there were no steps.
 template <class K>
-__device__ void sum_in_turns(Multiplier<K>& self, typename Multiplier<K>::Sums& sums,
-                             unsigned steps) {
-  Fragment fragments[2];
+__device__ int sum_steps(Multiplier<K>& self, typename Multiplier<K>::Sums& sums, unsigned steps) {
+  if (steps == 0) return -1;
+  typename Multiplier<K>::Fragments fragments[2];
+  int before = -1;  // the stage of x whose last products may be under way
+  self.wait_for_codes();
+  self.load(0);
+  self.decode(fragments[0], 0);
+  unsigned x = self.x_descriptor();
 #pragma unroll 1
-  for (unsigned step = 0; step < steps; ++step) {
-    self.wait_for_codes();
-    const unsigned x = self.wait_for_x();
-#pragma unroll
-    for (unsigned s = 0; s < 4; ++s) {
-      sm90::wgmma_wait<1>();
-      self.decode(fragments[s % 2], s);
-      sm90::wgmma_fence();
-      self.multiply(sums, fragments[s % 2], s, x);
-      sm90::wgmma_commit();
-    }
-    self.release_codes(self.code_stage.index);
-    sm90::wgmma_wait<0>();
-    self.release_x(self.x_stage.index);
-    self.take_turns(K::kDepth);
-  }
-}
-
-// The steps of a warpgroup whose own products keep the tensor cores busy: those of a step are
-// issued in two parts, and the next step is decoded meanwhile.
-template <class K>
-struct StepsAhead {
-  using Sums = typename Multiplier<K>::Sums;
-  using Fragments = Fragment[4];
-
-  Multiplier<K>& self;
-  unsigned x = 0;        // of the step that is multiplied
-  unsigned x_index = 0;  // its stage
-  unsigned codes_index = 0;
-  int before = -1;  // the stage before
-
-  __device__ void begin_products(Sums& sums, const Fragments& of) {
-    x = self.wait_for_x();
-    x_index = self.x_stage.index;
-    codes_index = self.code_stage.index;
-    self.take_turns(1);
-    sm90::wgmma_fence();
-    self.multiply(sums, of[0], 0, x);
-    self.multiply(sums, of[1], 1, x);
-    sm90::wgmma_commit();
-  }
-  // From the first half of the products of `now` to the first half of those of `next`.
-  __device__ void run_step(Sums& sums, const Fragments& now, Fragments& next) {
-    self.wait_for_codes();
+  while (true) {
+    self.wait_for_x();
+    self.multiply(sums, fragments[0], 0, x);
+    self.load(1);
     sm90::wgmma_wait<1>();
     if (before >= 0) self.release_x(static_cast<unsigned>(before));
-    before = static_cast<int>(x_index);
-    self.decode(next[0], 0);
-    sm90::wgmma_fence();
-    self.multiply(sums, now[2], 2, x);
-    self.decode(next[1], 1);
-    sm90::wgmma_fence();
-    self.multiply(sums, now[3], 3, x);
-    sm90::wgmma_commit();
-    self.release_codes(codes_index);
-    self.decode(next[2], 2);
-    self.decode(next[3], 3);
-    begin_products(sums, next);
-  }
-  __device__ void end_products(Sums& sums, const Fragments& now) {
-    sm90::wgmma_fence();
-    self.multiply(sums, now[2], 2, x);
-    self.multiply(sums, now[3], 3, x);
-    sm90::wgmma_commit();
-    self.release_codes(codes_index);
-    sm90::wgmma_wait<0>();
-    sm90::pin_accumulators(sums);
-    if (before >= 0) self.release_x(static_cast<unsigned>(before));
-    self.release_x(x_index);
-  }
-
-  __device__ void run(Sums& sums, unsigned steps) {
-    Fragments fragments[2];
+    before = static_cast<int>(self.x_stage.index);
+    self.decode(fragments[1], 1);
+    self.multiply(sums, fragments[1], 1, x);
+    self.release_codes(self.code_stage.index);
+    self.take_turns(K::kDepth);
+    if (--steps == 0) break;
+    x = self.x_descriptor();
     self.wait_for_codes();
-#pragma unroll
-    for (unsigned s = 0; s < 4; ++s) self.decode(fragments[0][s], s);
-    begin_products(sums, fragments[0]);
-    for (; steps > 2; steps -= 2) {
-      run_step(sums, fragments[0], fragments[1]);
-      run_step(sums, fragments[1], fragments[0]);
-    }
-    if (steps == 2) {
-      run_step(sums, fragments[0], fragments[1]);
-      end_products(sums, fragments[1]);
-    } else {
-      end_products(sums, fragments[0]);
-    }
+    self.load(0);
+    sm90::wgmma_wait<1>();
+    self.decode(fragments[0], 0);
   }
-};
+  sm90::wgmma_wait<0>();
+  sm90::pin_accumulators(sums);
+  return before;
+}
 
 // Warpgroups that took turns add their sums, in their order: each gets those of a part of the
 // tokens, of which the others' are in shared memory meanwhile.
@@ -249,6 +204,12 @@ __device__ void gather_sums(float (&sums)[K::kTokens / 2], unsigned buffer, unsi
   meet();  // out may lie where the sums were
 }
 
+// A value that the compiler keeps in a register, and does not compute anew in each step.
+__device__ inline unsigned keep(unsigned value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 template <class K>
 __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigned consumer,
                                unsigned thread) {
@@ -256,10 +217,10 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
   const unsigned row_group = consumer % K::kRowGroups;
   const unsigned depth = consumer / K::kRowGroups;
   const unsigned row = row_group * 64 + thread / 32 * 16 + lane / 4;
-  Multiplier<K> multiplier{.shared = shared,
-                           .codes_at = code_word_at<K>(row, 0, lane % 4),
-                           .scales_at = scale_words_at<K>(row),
-                           .lane = lane,
+  Multiplier<K> multiplier{.shared = {keep(shared.base)},
+                           .codes_at = keep(code_word_at<K>(row, 0, lane % 4)),
+                           .scales_at = keep(scale_words_at<K>(row)),
+                           .lane = keep(lane),
                            .zero_is_float = problem.weight.zero != nullptr};
   multiplier.take_turns(depth);
   unsigned before = 0;  // steps of the tiles before
@@ -267,15 +228,17 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
     typename Multiplier<K>::Sums sums;
 #pragma unroll
     for (float& sum : sums) sum = 0.0F;
-    const unsigned steps = tile.steps;
-    if constexpr (K::kDepth == 1) {
-      StepsAhead<K>{multiplier}.run(sums, steps);
-    } else {
-      const unsigned first = (depth - before) % K::kDepth;
-      sum_in_turns(multiplier, sums, steps > first ? (steps - first - 1) / K::kDepth + 1 : 0);
-      sm90::pin_accumulators(sums);
-      before += steps;
-      gather_sums<K>(sums, shared.sums() + row_group * (K::kDepth - 1) * K::kPartBytes, depth,
+    const unsigned first = (depth - before) % K::kDepth;
+    const unsigned last = before + tile.steps - 1;
+    before += tile.steps;
+    const unsigned end = shared.end(last);
+    int held = sum_steps(multiplier, sums, (tile.steps + K::kDepth - 1 - first) / K::kDepth);
+    if (held >= 0 && (K::kDepth == 1 || last % K::kDepth != depth)) {
+      multiplier.release_x(static_cast<unsigned>(held));
+      held = -1;
+    }
+    if constexpr (K::kDepth > 1) {
+      gather_sums<K>(sums, end + row_group * (K::kDepth - 1) * K::kPartBytes, depth,
                      1 + K::kConsumers + row_group, thread);
     }
     const unsigned rows = first_row<K>(tile) + row_group * 64;
@@ -287,8 +250,13 @@ __device__ void multiply_tiles(const Problem& problem, Shared<K> shared, unsigne
         write_part<K>(problem, sums, part * K::kPartTokens, tile, rows, thread);
         continue;
       }
-      write_out<K>(problem, sums, part * K::kPartTokens, token, rows, shared.out(consumer),
+      write_out<K>(problem, sums, part * K::kPartTokens, token, rows, end + consumer * K::kOutBytes,
                    consumer, thread);
+    }
+    if constexpr (K::kDepth > 1) {  // the end lay in a stage of x, which copies may have now
+      sm90::fence_async_shared();
+      sm90::named_barrier_sync(1 + K::kConsumers + row_group, K::kDepth * kWarpgroup);
+      if (held >= 0) multiplier.release_x(static_cast<unsigned>(held));
     }
   });
 }

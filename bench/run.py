@@ -19,6 +19,7 @@ def main():
     lowp = arguments.build.resolve() / "lowp"
     scripts = {
         "linear.py": ["--lowp", lowp],
+        "torchao_layers.py": ["--lowp", lowp],
         "decode.py": ["--lowp", lowp, "--model", arguments.model, "--out", HERE / "results/decode.json"],
         "grouped_linear.py": [],
         "quantize_command.py": ["--command", lowp, "--directory", arguments.directory],

@@ -207,7 +207,25 @@ def linear_tables():
     return "\n\n".join(parts)
 
 
-TABLES = {"linear": linear_tables, "demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
+def torchao_tables():
+    """A layer called from Python: milliseconds, and how many times as long torchao's takes."""
+    parts = []
+    for path in sorted(RESULTS.glob("torchao_layers_*.json")):
+        result = load(path.stem)
+        shape = "{n}x{k}".format(**result["rows"][0])
+        lines = [f"| {shape}, {result['rows'][0]['threads']} threads | M | lowp, ms | torchao eager | torchao max-autotune | torch bf16 |",
+                 "|---|---|---|---|---|---|"]
+        for row in result["rows"]:
+            ours = row["lowp_seconds"]
+            cells = [f"{row[key] / ours:.1f}x" if row[key] else "refused"
+                     for key in ("torchao_eager_seconds", "torchao_max_autotune_seconds", "torch_bf16_seconds")]
+            lines.append(f"| {row['scheme']} | {row['m']} | {ours * 1e3:.2f} | {' | '.join(cells)} |")
+        peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+        parts.append("\n".join(lines) + f"\n\n`bench/torchao_layers.py`: {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
+    return "\n\n".join(parts)
+
+
+TABLES = {"torchao": torchao_tables, "linear": linear_tables, "demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,
           "gpu_quantize": gpu_quantize_table, "gpu_mx": gpu_mx_table, "gpu_tiles": gpu_tiles_table,
           "gpu_rows": gpu_rows_table, "gpu_matmul": gpu_matmul_table, "gpu_model": gpu_model_table,
           "grouped": grouped_table}

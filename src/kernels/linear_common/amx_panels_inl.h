@@ -21,7 +21,6 @@ struct AmxScratch {
   alignas(64) Sums sums[kBlockPairs][kBlockPanels][kTileRows];  // fp32, or int32
   alignas(64) PanelSteps weight[kBlockPanels][kPanelSteps];
   alignas(64) XTile x[kMaxSegments];
-  alignas(64) RowSteps decoded[kLanes];
   alignas(64) Sums partial[2][kTileRows];  // of one group and the one before it
   alignas(64) GroupNumbers scales[kBlockPanels][kMaxSegments];
   alignas(64) GroupNumbers zeros[kBlockPanels][kMaxSegments];
@@ -40,11 +39,9 @@ struct AmxBlock {
   std::int64_t panels() const { return ceil_div(columns, kPanelColumns); }
 };
 
-template <class Multiplier>
-void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::int64_t panel,
-                  AmxScratch& scratch) {
-  fill_panel(job, n, slab.range, steps_of<Multiplier>(slab.range), scratch.decoded,
-             scratch.weight[panel]);
+inline void decode_panel(const LinearJob& job, const Slab& slab, std::int64_t n, std::int64_t panel,
+                         AmxScratch& scratch) {
+  job.fill_panel(job, n, slab.range.begin, slab.range.end, scratch.weight[panel][0]);
   if (job.group_scales == nullptr) return;
   const std::int64_t columns = smaller(kPanelColumns, job.n - n);
   const std::int64_t group = slab.range.begin / job.group;
@@ -171,7 +168,7 @@ void multiply_block(const LinearJob& job, const AmxBlock& block, const PackedRow
   while (slab.range.end < job.k) {
     next_slab<Multiplier>(job, slab);
     for (std::int64_t panel = 0; panel < block.panels(); ++panel) {
-      decode_panel<Multiplier>(job, slab, block.n + panel * kPanelColumns, panel, scratch);
+      decode_panel(job, slab, block.n + panel * kPanelColumns, panel, scratch);
     }
     multiply_slab<Multiplier>(job, block, slab, packed, scratch);
   }

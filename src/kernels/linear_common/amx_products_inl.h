@@ -2,6 +2,8 @@
 // read and their stores write, so that barriers keep other stores and loads on their side.
 #pragma once
 
+#include <cstring>
+
 #include "kernels/linear_common/amx_rows_inl.h"
 
 namespace lowp::kernels {

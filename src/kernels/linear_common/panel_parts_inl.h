@@ -2,7 +2,7 @@
 // which says how many columns and steps a panel has.
 #pragma once
 
-#include <cstring>
+#include <cstdint>
 
 #include "kernels/linear_common/job.h"
 #include "kernels/linear_common/sizes_inl.h"
@@ -13,7 +13,6 @@ namespace {
 // Pieces of a panel with one scale each: of 16 columns, or of 32 where a step is four.
 constexpr std::int64_t kMaxSegments = kPanelSteps / 8;
 
-using RowSteps = std::int32_t[kPanelSteps];      // of one row
 using PanelSteps = std::int32_t[kPanelColumns];  // one step of all columns
 using GroupNumbers = float[kPanelColumns];       // of one group
 
@@ -21,28 +20,6 @@ struct KRange {
   std::int64_t begin;
   std::int64_t end;
 };
-
-// Decodes columns [n, n + kPanelColumns) of the product, that is rows of the weight. `decoded`
-// (kLanes rows) is scratch.
-inline void fill_panel(const LinearJob& job, std::int64_t n, KRange range, std::int64_t steps,
-                       RowSteps* decoded, PanelSteps* panel) {
-  if (job.fill_panel != nullptr) {
-    job.fill_panel(job, n, range.begin, range.end, panel[0]);
-    return;
-  }
-  for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
-    const std::int64_t rows = smaller(kLanes, job.n - n - first);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      job.decode_weight(job.args, n + first + row, range.begin, range.end, decoded[row]);
-    }
-    for (std::int64_t row = rows; row < kLanes; ++row) {
-      std::memset(decoded[row], 0, sizeof(RowSteps));
-    }
-    for (std::int64_t step = 0; step < steps; step += kLanes) {
-      transpose_square(decoded, step, panel + step, first);
-    }
-  }
-}
 
 // The pieces of `range` that lie in one group each.
 inline std::int64_t split(const LinearJob& job, KRange range, KRange* pieces) {

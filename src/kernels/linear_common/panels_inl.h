@@ -330,6 +330,28 @@ inline void read_ahead_x(const LinearJob& job, std::int64_t row, KRange range) {
   }
 }
 
+// Decodes columns [n, n + kPanelColumns) of the product, that is rows of the weight. `decoded`
+// (kLanes rows) is scratch.
+inline void fill_panel(const LinearJob& job, std::int64_t n, KRange range, std::int64_t steps,
+                       std::int32_t (*decoded)[kPanelSteps], PanelSteps* panel) {
+  if (job.fill_panel != nullptr) {
+    job.fill_panel(job, n, range.begin, range.end, panel[0]);
+    return;
+  }
+  for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
+    const std::int64_t rows = smaller(kLanes, job.n - n - first);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      job.decode_weight(job.args, n + first + row, range.begin, range.end, decoded[row]);
+    }
+    for (std::int64_t row = rows; row < kLanes; ++row) {
+      std::memset(decoded[row], 0, sizeof(decoded[row]));
+    }
+    for (std::int64_t step = 0; step < steps; step += kLanes) {
+      transpose_square(decoded, step, panel + step, first);
+    }
+  }
+}
+
 template <class Multiplier>
 void multiply_block(const LinearJob& job, const PanelBlock& block, PanelScratch& scratch) {
   for (std::int64_t row = 0; row < block.rows; ++row) {

@@ -185,14 +185,6 @@ struct IntxAvx512 : IntxAvx512Bytes {
   }
 };
 
-#ifdef __AVX512VNNI__
-struct IntxVnni : IntxAvx512Bytes {
-  static Int32s multiply_add(Int32s sum, Ints codes, Ints x) {
-    return reinterpret_cast<Int32s>(_mm512_dpbusd_epi32(reinterpret_cast<Ints>(sum), codes, x));
-  }
-};
-#endif
-
 // Codes, less `offset`, of columns [k_begin, k_end) of a row, k_begin a multiple of 8: store(i,
 // bytes) gets 64 of them from column k_begin + i on, zeros behind the last. weight (N, K * kBits /
 // 8).

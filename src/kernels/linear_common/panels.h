@@ -14,8 +14,8 @@ void linear_panels_avx512(const LinearJob& job);
 void linear_panels_avx512_bf16(const LinearJob& job);
 
 // AMX tiles, of bf16 with products and sums as above, and of signed int8, whose sums are int32 or,
-// with group_scales, those of groups and then fp32. The weight is decoded once for some 512 rows of
-// x.
+// with group_scales, those of groups and then fp32. The weight is decoded, by job.fill_panel, once
+// for some 512 rows of x.
 void linear_panels_amx(const LinearJob& job);
 void linear_panels_amx_int8(const LinearJob& job);
 void linear_panels_amx_int8_groups(const LinearJob& job);
@@ -24,6 +24,23 @@ void linear_panels_amx_int8_groups(const LinearJob& job);
 // faster.
 inline const char* refuse_few_rows_on_amx(std::int64_t m) {
   return m <= 4 ? "four rows of x or fewer" : nullptr;
+}
+
+// What the kernels for few rows leave to the level below.
+inline const char* refuse_many_rows(std::int64_t m) {
+  return m > 4 ? "more than four rows of x" : nullptr;
+}
+
+// Levels that multiply bf16 elements of x as they are.
+template <class Args>
+const char* refuse_x_unless_bf16(const Args& args) {
+  return args.x.dtype == DType::kBF16 ? nullptr : "x is not bf16";
+}
+
+template <class Args>
+const char* refuse_x_on_amx(const Args& args) {
+  const char* few = refuse_few_rows_on_amx(args.x.rows);
+  return few != nullptr ? few : refuse_x_unless_bf16(args);
 }
 
 // Products of int8 activations with a weight in groups: a step of the multipliers is four columns,

@@ -74,7 +74,7 @@ void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std
 
 void scales_of_fp16(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
                     std::int64_t count, float* values) {
-  group_scales(from, n, rows, group, count, values);
+  e8m0_group_scales<LinearMxfp6Args>(from, n, rows, group, count, values);
   if (static_cast<const LinearMxfp6Args*>(from)->element == DType::kF6E2M3) return;
   for (std::int64_t i = 0; i < rows * count; ++i) values[i] *= 0.25F;
 }

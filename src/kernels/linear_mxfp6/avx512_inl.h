@@ -79,7 +79,7 @@ LinearJob job_of(const LinearMxfp6Args& args) {
   LinearJob job = job_of_matrix(args);
   job.decode_weight = decode_weight<Codes>;
   job.group = kBlock;
-  job.group_scales = group_scales;
+  job.group_scales = e8m0_group_scales<LinearMxfp6Args>;
   return job;
 }
 

@@ -1,21 +1,11 @@
 #pragma once
 
+#include "kernels/linear_common/e8m0_groups_inl.h"
 #include "kernels/linear_common/job.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
 
 namespace lowp::kernels {
 namespace {
-
-constexpr std::int64_t kBlock = 32;
-
-inline void group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                         std::int64_t count, float* values) {
-  const auto& args = *static_cast<const LinearMxfp8Args*>(from);
-  convert_groups(args.k / kBlock, n, rows, group, count, values,
-                 [&](std::int64_t at, std::int64_t length, float* to) {
-                   e8m0_scales(args.weight_scale + at, length, to);
-                 });
-}
 
 template <class Codes>
 void decode_weight(const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
@@ -34,7 +24,7 @@ LinearJob job_of(const LinearMxfp8Args& args, LinearJob::Decode decode_x) {
   job.decode_weight = decode_weight<Codes>;
   job.decode_x = decode_x;
   job.group = kBlock;
-  job.group_scales = group_scales;
+  job.group_scales = e8m0_group_scales<LinearMxfp8Args>;
   job.bias = args.bias;
   job.out = args.out;
   job.parallel = args.parallel;

@@ -1,12 +1,15 @@
 // vpdpbusd takes x unsigned: its codes get an offset of 128, which the row sums of the weight take
 // off again. All sums wrap in int32, so the result is exact.
 #include "kernels/linear_common/avx512_tile_inl.h"
+#include "kernels/linear_common/avx512_vnni_inl.h"
 #include "kernels/linear_common/decode_inl.h"
 #include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
 #include "kernels/linear_w8a8/job_inl.h"
+// The dot comes first.
+#include "kernels/linear_common/byte_quads_inl.h"
 
 namespace lowp::kernels {
 namespace {
@@ -17,17 +20,6 @@ constexpr std::int64_t kWeightRows = 4;    // rows of the weight whose sums go t
 constexpr std::int64_t kRowBlock = 64;     // rows of the weight between two conversions
 constexpr std::int64_t kMaxChunk = 16384;  // columns of x held at once
 constexpr std::ptrdiff_t kAhead = 8192;    // bytes
-
-struct Int8Quads {
-  using Sum = Int32s;
-  static constexpr bool kInteger = true;
-  static constexpr bool kHoldsScaled = false;
-  static constexpr std::int64_t kPerStep = 4;
-
-  static Sum multiply_add(Sum sum, __m512i x, __m512i weight) {
-    return reinterpret_cast<Sum>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), x, weight));
-  }
-};
 
 __m512i load_64(const std::int8_t* codes, std::int64_t count) {
   return _mm512_maskz_loadu_epi8(first_64_lanes(count), codes);

@@ -7,20 +7,13 @@
 #include "kernels/linear_common/rows_avx2_inl.h"
 #include "kernels/linear_w8a8/implementations.h"
 #include "kernels/linear_w8a8/job_inl.h"
+// The dot comes first.
+#include "kernels/linear_common/byte_quads_inl.h"
 
 namespace lowp::kernels {
 namespace {
 
 constexpr std::int32_t kOffset = 128;
-
-struct Int8Quads {
-  using Sum = Int32s;
-  static constexpr bool kInteger = true;
-  static constexpr bool kHoldsScaled = false;
-  static constexpr std::int64_t kPerStep = 4;
-
-  static Sum multiply_add(Sum sum, Ints x, Ints weight) { return dot(sum, x, weight); }
-};
 
 struct Int8Bytes {
   using Element = std::uint8_t;

@@ -1,6 +1,6 @@
 // Few rows of x with the byte products of VNNI, which this level has too.
 #include "kernels/linear_common/formats_avx512_bf16_inl.h"
-#include "kernels/linear_common/intx_avx512_inl.h"
+#include "kernels/linear_common/intx_avx512_vnni_inl.h"
 #include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_wna16/implementations.h"
 // The level comes first.
@@ -115,7 +115,7 @@ void linear_wna16_avx512_bf16(const LinearWnA16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.group = args.group_size;
   if (!fits_intx_rows(job)) return multiply_many_rows(args);
-  multiply_few_rows<IntxVnni, 3>(args, job, multiply_many_rows);
+  multiply_few_rows<IntxAvx512Vnni, 3>(args, job, multiply_many_rows);
 }
 
 }  // namespace lowp::kernels

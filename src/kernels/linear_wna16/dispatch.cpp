@@ -24,7 +24,8 @@ const char* refuse_on_amx(const LinearWnA16Args& args) {
 }
 
 const char* refuse_on_avx_vnni(const LinearWnA16Args& args) {
-  return args.x.rows > 4 ? "more than four rows of x" : refuse_groups(args);
+  const char* many = refuse_many_rows(args.x.rows);
+  return many != nullptr ? many : refuse_groups(args);
 }
 
 constexpr std::array<Implementation<LinearWnA16Args>, 6> kList{{

@@ -2,23 +2,13 @@
 #include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_wna8/avx512_inl.h"
+// The vectors come first.
+#include "kernels/linear_common/intx_avx512_vnni_inl.h"
+// The dot comes first.
+#include "kernels/linear_common/byte_quads_inl.h"
 
 namespace lowp::kernels {
 namespace {
-
-struct IntxQuads {
-  using Sum = Int32s;
-  static constexpr bool kInteger = false;
-  static constexpr bool kHoldsScaled = false;
-  static constexpr std::int64_t kPerStep = 4;
-
-  static Sum multiply_add(Sum sum, Ints x, Ints weight) {
-    return IntxVnni::multiply_add(sum, weight, x);
-  }
-  static Floats add_elements(Floats sum, Ints x) {
-    return add(sum, to_floats(reinterpret_cast<Ints>(IntxVnni::sum_of_bytes(x))));
-  }
-};
 
 template <int kCodeBits>
 struct IntxPanel : StepPanel<4> {
@@ -47,8 +37,8 @@ void linear_wna8_amx(const LinearWnA8Args& args) {
 
 void linear_wna8_avx512_vnni(const LinearWnA8Args& args) {
   const LinearJob job = job_of(args);
-  if (fits_intx_rows(job)) return multiply_few_rows<IntxVnni>(args, job);
-  multiply_panels<IntxQuads>(panels_of(args));
+  if (fits_intx_rows(job)) return multiply_few_rows<IntxAvx512Vnni>(args, job);
+  multiply_panels<ByteQuads>(panels_of(args));
 }
 
 }  // namespace lowp::kernels

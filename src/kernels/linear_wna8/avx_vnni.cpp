@@ -2,6 +2,8 @@
 #include "kernels/linear_wna8/avx2_inl.h"
 // The vectors come first.
 #include "kernels/linear_common/intx_avx_vnni_inl.h"
+// The dot comes first.
+#include "kernels/linear_common/byte_quads_inl.h"
 
 namespace lowp::kernels {
 

@@ -31,31 +31,6 @@ namespace {
 using namespace kernels;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<std::string_view, 24> kOperations{"bf16",
-                                                       "w8a8",
-                                                       "w8a16",
-                                                       "w4a16",
-                                                       "w4a8",
-                                                       "fp8",
-                                                       "fp8_weight_only",
-                                                       "mxfp8",
-                                                       "mxfp8_weight_only",
-                                                       "mxfp6",
-                                                       "mxfp4",
-                                                       "nvfp4",
-                                                       "w1a16",
-                                                       "w2a16",
-                                                       "w3a16",
-                                                       "w5a16",
-                                                       "w6a16",
-                                                       "w7a16",
-                                                       "w1a8",
-                                                       "w2a8",
-                                                       "w3a8",
-                                                       "w5a8",
-                                                       "w6a8",
-                                                       "w7a8"};
-
 // Memory of one set of operands. Blocks never move, so pointers into them stay valid.
 class Memory {
  public:
@@ -353,7 +328,7 @@ struct Bench {
   std::vector<LinearTiming> (*run)(Problem&);
 };
 
-constexpr std::array<Bench, kOperations.size()> kBenches{{
+constexpr std::array kBenches = std::to_array<Bench>({
     {"bf16", time_bf16},
     {"w8a8", time_w8a8},
     {"w8a16", time_w8a16},
@@ -378,7 +353,13 @@ constexpr std::array<Bench, kOperations.size()> kBenches{{
     {"w5a8", time_wna8<5>},
     {"w6a8", time_wna8<6>},
     {"w7a8", time_wna8<7>},
-}};
+});
+
+constexpr auto kOperations = [] {
+  std::array<std::string_view, kBenches.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kBenches[i].operation;
+  return names;
+}();
 
 }  // namespace
 

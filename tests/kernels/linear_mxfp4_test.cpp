@@ -62,20 +62,9 @@ TEST_P(LinearMxfp4, NoRowsGiveNothing) { test_no_rows(GetParam(), make); }
 
 TEST_P(LinearMxfp4, AnyRangeOfXGivesTheProduct) { test_any_range_of_x(GetParam(), make); }
 
-// Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
 TEST_P(LinearMxfp4, NanScaleSpoilsItsOutputAlone) {
-  for (const Shape shape : {Shape{1, 20, 96}, {8, 20, 96}, {1, 20, 576}}) {
-    const std::int64_t scales = shape.k / 32;
-    for (std::int64_t i = 0; i < scales; ++i) {
-      const DType out = i % 2 == 0 ? DType::kBF16 : DType::kF32;
-      Problem problem = make(shape, {.x = DType::kBF16, .out = out});
-      problem.scale[5 * scales + i] = 255;
-      if (!run_unless_few_rows(GetParam(), problem)) continue;
-      for (std::int64_t n = 0; n < 20; ++n) {
-        EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
-      }
-    }
-  }
+  test_nan_scale(GetParam(), 32, make,
+                 [](Problem& problem, std::size_t i) { problem.scale[i] = 255; });
 }
 
 // One row of the weight has scales at the ends of those that leave bf16 elements normal, or just
@@ -88,12 +77,7 @@ TEST_P(LinearMxfp4, ScalesAtTheEndsGiveTheProduct) {
       for (std::size_t i = 5 * 3; i < 6 * 3; ++i) {
         problem.scale[i] = static_cast<std::uint8_t>(exponent);
       }
-      const float factor = std::ldexp(1.0F, exponent < 127 ? 90 : -90);
-      for (std::int64_t row = 0; row < m; ++row) {
-        for (std::int64_t k = 0; k < 96; ++k) {
-          problem.operands.x.set(row, k, problem.operands.x.get(row, k) * factor);
-        }
-      }
+      scale_x(problem.operands, std::ldexp(1.0F, exponent < 127 ? 90 : -90));
       if (run_unless_few_rows(GetParam(), problem)) expect_product(problem);
     }
   }

@@ -121,40 +121,16 @@ TEST_P(LinearMxfp6, EachCodeAtEachPlace) {
   }
 }
 
-// Scales at the ends of those that leave the weight finite; x makes up for them. Where they are
-// multiplied into bf16 elements, vdpbf16ps and AMX take those that are subnormal for zeros.
 TEST_P(LinearMxfp6, AnyScaleGivesTheProduct) {
   for (const DType element : kElements) {
-    for (const std::int64_t m : {1, 8}) {
-      for (const int exponent : {0, 1, 4, 5, 60, 250}) {
-        if (m > 4 && exponent < 5 && GetParam().isa >= Isa::kAvx512Bf16) continue;
-        Problem problem({m, 20, 96}, {.x = DType::kBF16, .bias = false}, element);
-        for (auto& code : problem.scale) code = static_cast<std::uint8_t>(exponent);
-        const float factor = std::ldexp(1.0F, exponent < 127 ? 90 : -90);
-        for (std::int64_t row = 0; row < m; ++row) {
-          for (std::int64_t k = 0; k < 96; ++k) {
-            problem.operands.x.set(row, k, problem.operands.x.get(row, k) * factor);
-          }
-        }
-        if (!run_unless_few_rows(GetParam(), problem)) continue;
-        expect_product(problem);
-      }
-    }
+    test_any_scale(GetParam(), make_with(element), 5, {0, 1, 4, 5, 60, 250});
   }
 }
 
-// Each scale of a row, so that a kernel that reads a neighbour's beside the last ones shows it.
 TEST_P(LinearMxfp6, NanScaleSpoilsItsOutputAlone) {
-  for (const Shape shape : {Shape{1, 20, 96}, {8, 20, 96}, {1, 20, 576}}) {
-    const std::int64_t scales = shape.k / 32;
-    for (std::int64_t i = 0; i < scales; ++i) {
-      Problem problem(shape, {.x = DType::kBF16}, kElements[i % 2]);
-      problem.scale[static_cast<std::size_t>(5 * scales + i)] = 255;
-      if (!run_unless_few_rows(GetParam(), problem)) continue;
-      for (std::int64_t n = 0; n < 20; ++n) {
-        EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
-      }
-    }
+  for (const DType element : kElements) {
+    test_nan_scale(GetParam(), 32, make_with(element),
+                   [](Problem& problem, std::size_t i) { problem.scale[i] = 255; });
   }
 }
 

@@ -336,6 +336,51 @@ void test_any_range_of_x(const Implementation<Args>& implementation, const MakeP
   }
 }
 
+inline void scale_x(Operands& operands, float factor) {
+  for (std::int64_t m = 0; m < operands.shape.m; ++m) {
+    for (std::int64_t k = 0; k < operands.shape.k; ++k) {
+      operands.x.set(m, k, operands.x.get(m, k) * factor);
+    }
+  }
+}
+
+// e8m0 scales at the ends of those that leave the weight finite; x makes up for them. Below
+// `least_normal`, elements are subnormal in bf16: where scales are multiplied into them,
+// vdpbf16ps and AMX take them for zeros.
+template <class Args, class MakeProblem>
+void test_any_scale(const Implementation<Args>& implementation, const MakeProblem& make,
+                    int least_normal, std::initializer_list<int> exponents) {
+  for (const std::int64_t m : {1, 8}) {
+    for (const int exponent : exponents) {
+      if (m > 4 && exponent < least_normal && implementation.isa >= Isa::kAvx512Bf16) continue;
+      auto problem = make(Shape{m, 20, 96}, Options{.x = DType::kBF16, .bias = false});
+      for (auto& code : problem.scale) code = static_cast<std::uint8_t>(exponent);
+      scale_x(problem.operands, std::ldexp(1.0F, exponent < 127 ? 90 : -90));
+      if (!run_unless_few_rows(implementation, problem)) continue;
+      expect_product(problem);
+    }
+  }
+}
+
+// A NaN among the scales of blocks spoils its output alone. Each scale of a row, so that a kernel
+// that reads a neighbour's beside the last ones shows it. spoil(problem, i) makes scale i NaN.
+template <class Args, class MakeProblem, class Spoil>
+void test_nan_scale(const Implementation<Args>& implementation, std::int64_t block,
+                    const MakeProblem& make, const Spoil& spoil) {
+  for (const Shape shape : {Shape{1, 20, 96}, {8, 20, 96}, {1, 20, 576}}) {
+    const std::int64_t scales = shape.k / block;
+    for (std::int64_t i = 0; i < scales; ++i) {
+      const DType out = i % 2 == 0 ? DType::kBF16 : DType::kF32;
+      auto problem = make(shape, Options{.x = DType::kBF16, .out = out});
+      spoil(problem, static_cast<std::size_t>(5 * scales + i));
+      if (!run_unless_few_rows(implementation, problem)) continue;
+      for (std::int64_t n = 0; n < 20; ++n) {
+        EXPECT_EQ(std::isnan(problem.operands.out.get(0, n)), n == 5) << n << ", scale " << i;
+      }
+    }
+  }
+}
+
 template <class Args, class MakeProblem>
 void test_no_rows(const Implementation<Args>& implementation, const MakeProblem& make) {
   auto problem = make(Shape{0, 16, 128}, Options{.x = DType::kBF16});

@@ -18,7 +18,7 @@ struct LinearW4A8Sm90Args {
   std::int64_t k;
   const std::uint8_t* weight;     // (N, K / 2), two's-complement nibbles, even k low
   const void* scale;              // (N, K / group_size)
-  const std::int8_t* zero_point;  // as scale, -8 to 7, or nullptr; int8 alone
+  const std::int8_t* zero_point;  // as scale, -120 to 120, or nullptr; int8 alone
   const void* zero;               // as scale, or nullptr; int8 alone, not both
   DType scale_dtype;              // kBF16 or kF32, of scale and zero
   std::int64_t group_size;        // even, divides K

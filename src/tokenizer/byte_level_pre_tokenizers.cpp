@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace lowp::tokenizer {
 namespace {
 
 using nlohmann::ordered_json;
 
-enum class Family { kGpt2, kDigitsGpt2, kLlama3, kQwen2, kTekken, kGpt4o };
+enum class Family : std::uint8_t { kGpt2, kDigitsGpt2, kLlama3, kQwen2, kTekken, kGpt4o };
 
 struct Name {
   std::string_view name;

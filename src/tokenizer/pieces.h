@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,13 @@ struct Pieces {
 };
 
 // What becomes of the matches of a cut, as the `tokenizers` package names it.
-enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+enum class Behavior : std::uint8_t {
+  kRemoved,
+  kIsolated,
+  kMergedWithPrevious,
+  kMergedWithNext,
+  kContiguous
+};
 
 // Appends the matches within one piece: ranges from its start, in order.
 using FindMatches = std::function<void(std::string_view piece, std::vector<Range>& matches)>;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+
 #include "tokenizer/byte_level.h"
 #include "tokenizer/metaspace.h"
 #include "tokenizer/pattern.h"
@@ -37,7 +39,7 @@ void find_code_points(std::string_view piece, std::vector<Range>& matches) {
 
 // Runs of word characters, and runs of what is neither that nor space.
 void find_words(std::string_view piece, std::vector<Range>& matches) {
-  enum class Kind { kSpace, kWord, kOther };
+  enum class Kind : std::uint8_t { kSpace, kWord, kOther };
   Kind previous = Kind::kSpace;
   for (std::size_t at = 0; at < piece.size();) {
     const std::size_t begin = at;

@@ -86,7 +86,7 @@ class Translator {
   void open_set() {
     in_set_ = true;
     copy(rest().starts_with("[^") ? 2 : 1);
-    if (rest().starts_with("]")) fail("an empty set, or a ] that stands first in one");
+    if (rest().starts_with(']')) fail("an empty set, or a ] that stands first in one");
   }
 
   void set_member(char c) {
@@ -114,13 +114,13 @@ class Translator {
       return end > first;
     };
     const bool low = digits();
-    const bool comma = rest().substr(end).starts_with(",");
+    const bool comma = rest().substr(end).starts_with(',');
     if (comma) ++end;
     const bool high = comma && digits();
-    if (!rest().substr(end).starts_with("}") || !(low || high)) return replace(1, "\\{");
+    if (!rest().substr(end).starts_with('}') || !(low || high)) return replace(1, "\\{");
     const std::string_view after = rest().substr(end + 1);
-    if (after.starts_with("+")) fail("+ after an interval is not supported");
-    if (after.starts_with("?") && !comma) fail("? after {n} is not supported");
+    if (after.starts_with('+')) fail("+ after an interval is not supported");
+    if (after.starts_with('?') && !comma) fail("? after {n} is not supported");
     if (!low) replace(1, "{0");
     copy(end + 1 - (low ? 0 : 1));
   }
@@ -186,11 +186,11 @@ class Translator {
 
   void property() {
     const std::size_t end = rest().find('}');
-    if (!rest().substr(2).starts_with("{") || end == std::string_view::npos) {
+    if (!rest().substr(2).starts_with('{') || end == std::string_view::npos) {
       fail("\\p must be followed by {name}");
     }
     std::string_view name = rest().substr(3, end - 3);
-    const bool negated = name.starts_with("^");
+    const bool negated = name.starts_with('^');
     if (negated) name.remove_prefix(1);
     replace(end + 1, fmt::format("{}{{{}{}}}", out_escape(), negated ? "^" : "", known_as(name)));
   }

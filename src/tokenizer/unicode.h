@@ -12,7 +12,7 @@ bool is_word(std::uint32_t code_point);     // \w of UTS #18: letters, marks, di
 bool is_numeric(std::uint32_t code_point);  // Nd, Nl, No
 bool is_punctuation(std::uint32_t code_point);  // P*, and ASCII symbols
 
-enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+enum class NormalForm : std::uint8_t { kNfc, kNfd, kNfkc, kNfkd };
 
 std::string normalized(std::string_view text, NormalForm form);
 std::string lowercase(std::string_view text);

@@ -83,6 +83,7 @@ class HeadGroup {
     for (std::int64_t j = 0; j < kLanes; ++j) {
       // The last position again in place of those that do not exist.
       const std::int64_t from = (s + smaller(j, count - 1)) * kSize;
+      prefetch_value(from);
       Floats sums[kHeads];
 #pragma GCC unroll 16
       for (int i = 0; i < kVectors; ++i) {
@@ -98,6 +99,15 @@ class HeadGroup {
     for (int h = 0; h < kHeads; ++h) {
       store_floats(scores[h] + at,
                    select(first_lanes(count), sum_each(products[h]), broadcast(-INFINITY)));
+    }
+  }
+
+  // Values come after their keys' scores; without this, half of a block's time is waiting for them.
+  void prefetch_value(std::int64_t from) const {
+    constexpr std::int64_t kBytes = bits(kDType) / 8, kLine = 64;
+    const auto* value = static_cast<const char*>(values_) + from * kBytes;
+    for (std::int64_t at = 0; at < kSize * kBytes; at += kLine) {
+      _mm_prefetch(value + at, _MM_HINT_T0);
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -46,9 +47,8 @@ TEST(ThreadPool, NoRangeButTheLastIsShorterThanTheGrain) {
   EXPECT_EQ(ranges.back().second, 1003);
 }
 
-TEST(ThreadPool, RunsOnSeveralThreads) {
-  ThreadPool pool(2);
-  // Each of two ranges waits until the other one has begun, so one thread could not finish.
+// Each of two ranges waits until the other one has begun, so one thread could not finish.
+void meet_in_a_loop(const ThreadPool& pool) {
   std::atomic<int> begun{0};
   parallel_for(pool.parallel_for(), 2, 1, [&](std::int64_t begin, std::int64_t end) {
     ASSERT_EQ(end - begin, 1);
@@ -56,6 +56,19 @@ TEST(ThreadPool, RunsOnSeveralThreads) {
     while (begun.load() < 2) std::this_thread::yield();
   });
   EXPECT_EQ(begun.load(), 2);
+}
+
+TEST(ThreadPool, RunsOnSeveralThreads) {
+  ThreadPool pool(2);
+  for (int repeat = 0; repeat < 200; ++repeat) meet_in_a_loop(pool);
+}
+
+TEST(ThreadPool, ThreadsThatSleepAreWoken) {
+  ThreadPool pool(2);
+  for (int repeat = 0; repeat < 10; ++repeat) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    meet_in_a_loop(pool);
+  }
 }
 
 TEST(ThreadPool, LoopInsideALoopRunsOnItsCaller) {

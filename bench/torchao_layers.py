@@ -106,26 +106,34 @@ def measure(scheme, ours, theirs, rows, seconds):
         yield row
 
 
+def measure_all(schemes, seconds):
+    n, k = SHAPE
+    plain = layers(lambda model: None, n * k * 2)
+    bf16 = {m: median_seconds(plain, torch.randn(m, k, dtype=torch.bfloat16), seconds) for m in ROWS}
+    for scheme in schemes:
+        for row in measure(scheme, *SCHEMES[scheme], ROWS, seconds):
+            yield {**row, "torch_bf16_seconds": bf16[row["m"]]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lowp", required=True, help="the command, which says the instruction set")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", default=f"{len(os.sched_getaffinity(0))}", help="2,16")
     parser.add_argument("--seconds", type=float, default=0.5, help="spent on each measurement")
     parser.add_argument("--schemes", default=",".join(SCHEMES))
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(arguments.threads)
     torch._inductor.config.freezing = True
     torch.manual_seed(0)
     env = subprocess.run([arguments.lowp, "env", "--json"], check=True, capture_output=True, text=True).stdout
     level = json.loads(env)["cpu"]["isa"]
     rows = []
     with torch.no_grad():
-        plain = layers(lambda model: None, SHAPE[0] * SHAPE[1] * 2)
-        bf16 = {m: median_seconds(plain, torch.randn(m, SHAPE[1], dtype=torch.bfloat16), arguments.seconds) for m in ROWS}
-        for scheme in arguments.schemes.split(","):
-            for row in measure(scheme, *SCHEMES[scheme], ROWS, arguments.seconds):
-                rows.append({"threads": arguments.threads, **row, "torch_bf16_seconds": bf16[row["m"]]})
+        for threads in map(int, arguments.threads.split(",")):
+            torch.set_num_threads(threads)
+            torch._inductor.config.cpp.threads = threads
+            for row in measure_all(arguments.schemes.split(","), arguments.seconds):
+                rows.append({"threads": threads, **row})
                 print(rows[-1], flush=True)
                 common.write_result(f"torchao_layers_{level}",
                                     {**common.environment(["torch", "torchao"]), "rows": rows})

@@ -6,6 +6,7 @@
   readme_tables.py --check   fail if a document is not what the results say
 """
 
+import itertools
 import json
 import pathlib
 import re
@@ -25,10 +26,15 @@ def demo_table():
 
 
 def decode_table():
-    result = json.loads((RESULTS / "decode.json").read_text())
+    """A table a machine: decode.json, decode_amx.json."""
+    return "\n\n".join(decode_table_of(json.loads(path.read_text())) for path in sorted(RESULTS.glob("decode*.json")))
+
+
+def decode_table_of(result):
     rows = result["results"]
     base = rows["bf16"]["decode_tokens_per_second"]
-    lines = ["| | prompt tokens/s | decode tokens/s | decode vs lowp bf16 | of the read bound |", "|---|---|---|---|---|"]
+    lines = [f"| {result['device']} | prompt tokens/s | decode tokens/s | decode vs lowp bf16 | of the read bound |",
+             "|---|---|---|---|---|"]
     for name, row in rows.items():
         decode = row["decode_tokens_per_second"]
         bound = f"{row['of_read_bound']:.0%}" if "of_read_bound" in row else ""
@@ -208,21 +214,27 @@ def linear_tables():
 
 
 def torchao_tables():
-    """A layer called from Python: milliseconds, and how many times as long torchao's takes."""
+    """A layer called from Python: milliseconds, and how many times as long torchao's takes; a table for as many threads."""
     parts = []
     for path in sorted(RESULTS.glob("torchao_layers_*.json")):
         result = load(path.stem)
-        shape = "{n}x{k}".format(**result["rows"][0])
-        lines = [f"| {shape}, {result['rows'][0]['threads']} threads | M | lowp, ms | torchao eager | torchao max-autotune | torch bf16 |",
-                 "|---|---|---|---|---|---|"]
-        for row in result["rows"]:
-            ours = row["lowp_seconds"]
-            cells = [f"{row[key] / ours:.1f}x" if row[key] else "refused"
-                     for key in ("torchao_eager_seconds", "torchao_max_autotune_seconds", "torch_bf16_seconds")]
-            lines.append(f"| {row['scheme']} | {row['m']} | {ours * 1e3:.2f} | {' | '.join(cells)} |")
+        by_threads = itertools.groupby(result["rows"], key=lambda row: row["threads"])
+        parts += [torchao_table(threads, list(rows)) for threads, rows in by_threads]
         peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
-        parts.append("\n".join(lines) + f"\n\n`bench/torchao_layers.py`: {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
+        parts.append(f"`bench/torchao_layers.py`: {result['device']}, {result['date']}, commit {result['commit']}; {peers}.")
     return "\n\n".join(parts)
+
+
+def torchao_table(threads, rows):
+    shape = "{n}x{k}".format(**rows[0])
+    lines = [f"| {shape}, {threads} threads | M | lowp, ms | torchao eager | torchao max-autotune | torch bf16 |",
+             "|---|---|---|---|---|---|"]
+    for row in rows:
+        ours = row["lowp_seconds"]
+        cells = [f"{row[key] / ours:.1f}x" if row[key] else "refused"
+                 for key in ("torchao_eager_seconds", "torchao_max_autotune_seconds", "torch_bf16_seconds")]
+        lines.append(f"| {row['scheme']} | {row['m']} | {ours * 1e3:.2f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 TABLES = {"torchao": torchao_tables, "linear": linear_tables, "demo": demo_table, "decode": decode_table, "gpu": gpu_table, "quantize": quantize_table,

@@ -9,7 +9,10 @@
 //
 // A Scales has
 //   kGroup       columns of a scale, 16 or 32
-//   kPower
+//   kPower       what decoded scales are too small by, 2^kPower; of which units hold
+//   kUnitPower   so much, and sums are the rest too small
+//   kSmallest    exponents of numbers of x, of which sums of the sizes above are exact enough
+//   kLargest     and do not overflow
 //   decode()     the high halves of 16 scales' fp32 numbers times 2^-kPower, of codes in words
 //   nan()        all bits of the words whose code is no number
 #pragma once
@@ -34,7 +37,7 @@ template <int kDigits>
 struct E2m1Step {
   DigitStep<kDigits> digits;
   Ints offsets;
-  alignas(32) float units[kLanes];  // lane's products = unit * integer * decoded scale
+  alignas(32) float units[kLanes];  // lane's products = integer * unit * decoded scale
 };
 
 // A row of x, made once for all threads: 48 KiB of stack, of which K says how much is used.
@@ -65,21 +68,23 @@ template <int kDigits>
   return sum;
 }
 
-// x, in place, to numbers of the fixed point; the unit. 0 where x is not finite or so large or
-// small that the unit or a factor is not a normal number.
-template <int kDigits>
-float scale_group(float* x, std::int64_t count, int power) {
+// x, in place, to numbers of the fixed point; the unit. 0 where x is not finite or not within the
+// range of the scales.
+template <class Scales, int kDigits>
+float scale_group(float* x, std::int64_t count) {
   constexpr float kRoom = 1.004F;  // as in prepare_digits
   const auto largest = std::bit_cast<float>(largest_bits(x, count));
-  if (largest != 0 && !(largest > 0x1p-100F && largest < 0x1p100F)) return 0;
+  if (largest != 0 &&
+      !(largest > power_of_two(Scales::kSmallest) && largest < power_of_two(Scales::kLargest))) {
+    return 0;
+  }
   constexpr int kBits = DigitFormat<kDigits>::kNumberBits;
   const int exponent = largest == 0 ? 0 : kBits - 1 - exponent_of(largest * kRoom);
-  if (power - exponent > 127) return 0;
   const Floats factor = broadcast(power_of_two(exponent));
   for (std::int64_t i = 0; i < count; i += kLanes) {
     store_floats(x + i, multiply(load_floats(x + i), factor));
   }
-  return power_of_two(power - exponent);
+  return power_of_two(Scales::kUnitPower - exponent);
 }
 
 // Row m of x; false where it does not fit the fixed point.
@@ -91,7 +96,7 @@ bool prepare_e2m1_row(const LinearJob& job, std::int64_t m, E2m1Row<kDigits>& to
     job.decode_x(job.args, m, k, smaller(k + kE2m1Step, job.k), reinterpret_cast<std::int32_t*>(x));
     E2m1Step<kDigits>& step = to.steps[k / kE2m1Step];
     for (std::int64_t i = 0; i < kE2m1Step; i += Scales::kGroup) {
-      const float unit = scale_group<kDigits>(x + i, Scales::kGroup, Scales::kPower);
+      const float unit = scale_group<Scales, kDigits>(x + i, Scales::kGroup);
       if (unit == 0) return false;
       std::fill_n(step.units + i / kLanes, Scales::kGroup / kLanes, unit / 2);
     }
@@ -152,8 +157,9 @@ template <std::int64_t kGroup, int kX, int kDigits>
   for (int m = 0; m < kX; ++m) {
     const E2m1Step<kDigits>& of_x = x[m].steps[step];
     const Ints integer = add(multiply_digits(of_x.digits, low, high), of_x.offsets);
-    const Floats scale = multiply(decoded, load_floats(of_x.units));
-    sums[m] = multiply_add(to_floats(integer), scale, sums[m]);
+    // In this order: Zen takes subnormal scales as other numbers in vfmadd, but not in vmulps.
+    const Floats product = multiply(to_floats(integer), load_floats(of_x.units));
+    sums[m] = multiply_add(product, decoded, sums[m]);
   }
 }
 
@@ -211,7 +217,10 @@ void multiply_e2m1_weight(const LinearJob& job, const E2m1Row<kDigits>* x,
       }
       for (auto& of_x : products) of_x[row] = broadcast(std::numeric_limits<float>::quiet_NaN());
     }
-    for (int m = 0; m < kX; ++m) _mm_store_ps(scratch.sums[m] + at, sum_of_each(products[m]));
+    const auto rest = _mm_set1_ps(power_of_two(Scales::kPower - Scales::kUnitPower));
+    for (int m = 0; m < kX; ++m) {
+      _mm_store_ps(scratch.sums[m] + at, _mm_mul_ps(sum_of_each(products[m]), rest));
+    }
   };
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     E2m1Scratch scratch;

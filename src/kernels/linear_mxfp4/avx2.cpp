@@ -11,6 +11,9 @@ namespace {
 struct Scales {
   static constexpr std::int64_t kGroup = kBlock;
   static constexpr int kPower = 0;
+  static constexpr int kUnitPower = 0;
+  static constexpr int kSmallest = -100;
+  static constexpr int kLargest = 100;
   // Code 0 is the subnormal 2^-127.
   static Ints decode(Ints codes) {
     return _mm256_max_epi16(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(0x0040));

@@ -11,6 +11,9 @@ namespace {
 struct Scales {
   static constexpr std::int64_t kGroup = kBlock;
   static constexpr int kPower = 120;
+  static constexpr int kUnitPower = 90;
+  static constexpr int kSmallest = -60;
+  static constexpr int kLargest = 25;
   // As e4m3_to_fp32, whose factor is the power.
   static Ints decode(Ints codes) {
     const Ints bits = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 4);

@@ -2,6 +2,7 @@
 
 #include "ops/grouped_linear.h"
 #include "ops/linear.h"
+#include "ops/pack_weight.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
@@ -14,8 +15,10 @@ constexpr std::int64_t kBlock = 32;
 
 kernels::LinearMxfp4Args check(const LinearOperands& operands, const Tensor& weight,
                                const Tensor& weight_scale) {
-  check_block_scale({operands.operation, "weight_scale", weight_scale}, ScalarType::Float8_e8m0fnu,
-                    {operands.out.cols, operands.x.cols}, kBlock, operands.experts);
+  const bool packed = operands.experts == 0 && is_packed(weight);
+  check_packable_block_scale({operands.operation, "weight_scale", weight_scale},
+                             ScalarType::Float8_e8m0fnu, {operands.out.cols, operands.x.cols},
+                             kBlock, operands.experts, packed);
   return {
       .x = operands.x,
       .weight = data<std::uint8_t>(weight),
@@ -23,19 +26,20 @@ kernels::LinearMxfp4Args check(const LinearOperands& operands, const Tensor& wei
       .bias = operands.bias,
       .out = operands.out,
       .parallel = torch_pool(),
+      .packed = packed,
   };
 }
 
 void linear_mxfp4_out(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                       const std::optional<Tensor>& bias, const Tensor& out) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
   kernels::linear_mxfp4(check(operands, weight, weight_scale));
 }
 
 Tensor linear_mxfp4(const Tensor& x, const Tensor& weight, const Tensor& weight_scale,
                     const std::optional<Tensor>& bias) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const Tensor out = empty_output(kName, x, n);
   linear_mxfp4_out(x, weight, weight_scale, bias, out);
   return out;
@@ -44,7 +48,7 @@ Tensor linear_mxfp4(const Tensor& x, const Tensor& weight, const Tensor& weight_
 std::string linear_mxfp4_implementation(const Tensor& x, const Tensor& weight,
                                         const Tensor& weight_scale,
                                         const std::optional<Tensor>& bias) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
   return kernels::choose("linear_mxfp4", kernels::linear_mxfp4_implementations(),
                          check(operands, weight, weight_scale))
@@ -73,7 +77,8 @@ Tensor grouped_linear_mxfp4(const Tensor& x, const Tensor& offsets, const Tensor
 }  // namespace
 
 // MXFP4 weight-only: x (*, K); weight (N, K / 2) uint8, e2m1 pairs, even k low; weight_scale
-// (N, K / 32) float8_e8m0fnu. Returns (*, N) of x's dtype.
+// (N, K / 32) float8_e8m0fnu. Returns (*, N) of x's dtype. On the CPU both may be packed
+// (pack_weight).
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   define_linear(library, "linear_mxfp4",
                 "Tensor x, Tensor weight, Tensor weight_scale, Tensor? bias=None");

@@ -2,6 +2,7 @@
 
 #include "ops/grouped_linear.h"
 #include "ops/linear.h"
+#include "ops/pack_weight.h"
 #include "ops/torch_pool.h"
 
 namespace lowp::ops {
@@ -15,9 +16,10 @@ constexpr std::int64_t kBlock = 16;
 kernels::LinearNvfp4Args check(const LinearOperands& operands, const Tensor& weight,
                                const Tensor& weight_block_scale,
                                const Tensor& weight_tensor_scale) {
-  check_block_scale({operands.operation, "weight_block_scale", weight_block_scale},
-                    ScalarType::Float8_e4m3fn, {operands.out.cols, operands.x.cols}, kBlock,
-                    operands.experts);
+  const bool packed = operands.experts == 0 && is_packed(weight);
+  check_packable_block_scale({operands.operation, "weight_block_scale", weight_block_scale},
+                             ScalarType::Float8_e4m3fn, {operands.out.cols, operands.x.cols},
+                             kBlock, operands.experts, packed);
   check_dense({operands.operation, "weight_tensor_scale", weight_tensor_scale}, ScalarType::Float,
               operands.experts, {1});
   return {
@@ -28,20 +30,21 @@ kernels::LinearNvfp4Args check(const LinearOperands& operands, const Tensor& wei
       .bias = operands.bias,
       .out = operands.out,
       .parallel = torch_pool(),
+      .packed = packed,
   };
 }
 
 void linear_nvfp4_out(const Tensor& x, const Tensor& weight, const Tensor& weight_block_scale,
                       const Tensor& weight_tensor_scale, const std::optional<Tensor>& bias,
                       const Tensor& out) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, out);
   kernels::linear_nvfp4(check(operands, weight, weight_block_scale, weight_tensor_scale));
 }
 
 Tensor linear_nvfp4(const Tensor& x, const Tensor& weight, const Tensor& weight_block_scale,
                     const Tensor& weight_tensor_scale, const std::optional<Tensor>& bias) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const Tensor out = empty_output(kName, x, n);
   linear_nvfp4_out(x, weight, weight_block_scale, weight_tensor_scale, bias, out);
   return out;
@@ -51,7 +54,7 @@ std::string linear_nvfp4_implementation(const Tensor& x, const Tensor& weight,
                                         const Tensor& weight_block_scale,
                                         const Tensor& weight_tensor_scale,
                                         const std::optional<Tensor>& bias) {
-  const auto [n, k] = check_weight({kName, "weight", weight}, ScalarType::Byte, 2);
+  const auto [n, k] = check_packable_weight({kName, "weight", weight}, ScalarType::Byte, 2);
   const LinearOperands operands = check_linear(kName, x, n, k, bias, empty_output(kName, x, n));
   return kernels::choose("linear_nvfp4", kernels::linear_nvfp4_implementations(),
                          check(operands, weight, weight_block_scale, weight_tensor_scale))
@@ -82,7 +85,8 @@ Tensor grouped_linear_nvfp4(const Tensor& x, const Tensor& offsets, const Tensor
 
 // NVFP4 weight-only: x (*, K); weight (N, K / 2) uint8, e2m1 pairs, even k low; weight_block_scale
 // (N, K / 16) float8_e4m3fn; weight_tensor_scale (1) float32; w = code * block_scale *
-// tensor_scale. Returns (*, N) of x's dtype.
+// tensor_scale. Returns (*, N) of x's dtype. On the CPU weight and weight_block_scale may be packed
+// (pack_weight).
 STABLE_TORCH_LIBRARY_FRAGMENT(lowp, library) {
   define_linear(library, "linear_nvfp4",
                 "Tensor x, Tensor weight, Tensor weight_block_scale, Tensor weight_tensor_scale, "

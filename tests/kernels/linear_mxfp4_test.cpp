@@ -1,6 +1,7 @@
 #include "kernels/linear_mxfp4/linear_mxfp4.h"
 
 #include "linear_testing.h"
+#include "packed_testing.h"
 
 namespace lowp::kernels {
 namespace {
@@ -82,6 +83,49 @@ TEST_P(LinearMxfp4, ScalesAtTheEndsGiveTheProduct) {
     }
   }
 }
+
+using PackedProblem = Packed<Problem, &LinearMxfp4Args::weight_scale, 32>;
+PackedProblem make_packed(Shape shape, Options options) { return {shape, options}; }
+
+class LinearMxfp4Packed : public LinearMxfp4 {};
+
+TEST_P(LinearMxfp4Packed, IsTheProductUpToRounding) {
+  test_products(GetParam(), kShapes, make_packed);
+}
+
+TEST_P(LinearMxfp4Packed, IsExactOnSmallIntegers) { test_exact(GetParam(), kShapes, make_packed); }
+
+TEST_P(LinearMxfp4Packed, HasTheBitsOfThePlainWeight) {
+  test_same_bits(GetParam(), make, make_packed);
+}
+
+TEST_P(LinearMxfp4Packed, DoesNotDependOnThreads) {
+  test_threads(GetParam(), {{2, 2000, 128}, {37, 704, 256}}, make_packed);
+}
+
+TEST_P(LinearMxfp4Packed, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), make_packed); }
+
+TEST_P(LinearMxfp4Packed, NoRowsGiveNothing) { test_no_rows(GetParam(), make_packed); }
+
+TEST_P(LinearMxfp4Packed, AnyRangeOfXGivesTheProduct) {
+  test_any_range_of_x(GetParam(), make_packed);
+}
+
+TEST_P(LinearMxfp4Packed, NanScaleSpoilsItsOutputAlone) {
+  test_nan_scale(GetParam(), 32, make_packed,
+                 [](PackedProblem& problem, std::size_t i) { problem.scale[i] = 255; });
+}
+
+TEST(LinearMxfp4Choice, WiderLevelsLeaveItToAvx2) {
+  PackedProblem problem = make_packed({8, 16, 96}, {.x = DType::kBF16});
+  EXPECT_EQ(chosen(linear_mxfp4_implementations(), problem),
+            available(Isa::kAvx2) ? "avx2" : "reference");
+}
+
+INSTANTIATE_TEST_SUITE_P(Avx2, LinearMxfp4Packed,
+                         testing::ValuesIn(linear_mxfp4_implementations().last(2).begin(),
+                                           linear_mxfp4_implementations().end()),
+                         [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(All, LinearMxfp4,
                          testing::ValuesIn(linear_mxfp4_implementations().begin(),

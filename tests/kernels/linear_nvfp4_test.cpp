@@ -2,6 +2,7 @@
 
 #include "formats/e4m3.h"
 #include "linear_testing.h"
+#include "packed_testing.h"
 
 namespace lowp::kernels {
 namespace {
@@ -75,6 +76,49 @@ TEST_P(LinearNvfp4, NanScaleSpoilsItsOutputAlone) {
   test_nan_scale(GetParam(), 16, make,
                  [](Problem& problem, std::size_t i) { problem.block_scale[i] = 0x7F; });
 }
+
+using PackedProblem = Packed<Problem, &LinearNvfp4Args::weight_block_scale, 16>;
+PackedProblem make_packed(Shape shape, Options options) { return {shape, options}; }
+
+class LinearNvfp4Packed : public LinearNvfp4 {};
+
+TEST_P(LinearNvfp4Packed, IsTheProductUpToRounding) {
+  test_products(GetParam(), kShapes, make_packed);
+}
+
+TEST_P(LinearNvfp4Packed, IsExactOnSmallIntegers) { test_exact(GetParam(), kShapes, make_packed); }
+
+TEST_P(LinearNvfp4Packed, HasTheBitsOfThePlainWeight) {
+  test_same_bits(GetParam(), make, make_packed);
+}
+
+TEST_P(LinearNvfp4Packed, DoesNotDependOnThreads) {
+  test_threads(GetParam(), {{2, 2000, 128}, {37, 704, 256}}, make_packed);
+}
+
+TEST_P(LinearNvfp4Packed, NonFiniteXStaysInItsRow) { test_non_finite_x(GetParam(), make_packed); }
+
+TEST_P(LinearNvfp4Packed, NoRowsGiveNothing) { test_no_rows(GetParam(), make_packed); }
+
+TEST_P(LinearNvfp4Packed, AnyRangeOfXGivesTheProduct) {
+  test_any_range_of_x(GetParam(), make_packed);
+}
+
+TEST_P(LinearNvfp4Packed, NanScaleSpoilsItsOutputAlone) {
+  test_nan_scale(GetParam(), 16, make_packed,
+                 [](PackedProblem& problem, std::size_t i) { problem.block_scale[i] = 0x7F; });
+}
+
+TEST(LinearNvfp4Choice, WiderLevelsLeaveItToAvx2) {
+  PackedProblem problem = make_packed({8, 16, 96}, {.x = DType::kBF16});
+  EXPECT_EQ(chosen(linear_nvfp4_implementations(), problem),
+            available(Isa::kAvx2) ? "avx2" : "reference");
+}
+
+INSTANTIATE_TEST_SUITE_P(Avx2, LinearNvfp4Packed,
+                         testing::ValuesIn(linear_nvfp4_implementations().last(2).begin(),
+                                           linear_nvfp4_implementations().end()),
+                         [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(All, LinearNvfp4,
                          testing::ValuesIn(linear_nvfp4_implementations().begin(),

@@ -122,6 +122,8 @@ def linear_cases():
     codes, scale = ops.quantize_mx(w, "e2m1")
     value = ops.dequantize_mx(codes, scale, "e2m1")
     cases["mxfp4"] = (ops.linear_mxfp4, (codes, scale), value, same)
+    packed = (ops.pack_weight(codes), ops.pack_scale(scale))
+    cases["mxfp4_packed"] = (ops.linear_mxfp4, packed, value, same)
     for element in ("e2m3", "e3m2"):
         codes, scale = ops.quantize_mx(w, element)
         value = ops.dequantize_mx(codes, scale, element)
@@ -133,6 +135,8 @@ def linear_cases():
     codes, scale, tensor_scale = ops.quantize_nvfp4(w)
     value = ops.dequantize_nvfp4(codes, scale, tensor_scale)
     cases["nvfp4"] = (ops.linear_nvfp4, (codes, scale, tensor_scale), value, same)
+    packed = (ops.pack_weight(codes), ops.pack_scale(scale), tensor_scale)
+    cases["nvfp4_packed"] = (ops.linear_nvfp4, packed, value, same)
     return cases
 
 
@@ -159,7 +163,7 @@ def test_linear_is_the_product(name, rows, dtype):
     assert bool(((got.double() - exact).abs() <= bound).all())
 
 
-@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "wna16_3_symmetric", "wna8_2_symmetric", "fp8_1x-1", "mxfp8", "mxfp6", "nvfp4"])
+@pytest.mark.parametrize("name", ["w8a16", "w8a8", "w4a8_symmetric", "wna16_3_symmetric", "wna8_2_symmetric", "fp8_1x-1", "mxfp8", "mxfp6", "nvfp4", "nvfp4_packed"])
 def test_linear_takes_any_layout_of_x(name):
     op, arguments, _, _ = CASES[name]
     torch.manual_seed(0)

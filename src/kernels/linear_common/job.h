@@ -34,7 +34,7 @@ struct LinearJob {
   Decode decode_weight;
   FillPanel fill_panel;    // instead of decode_weight, or nullptr
   const void* codes;       // (N, row_bytes), with fill_panel
-  std::int64_t row_bytes;  // of the weight
+  std::int64_t row_bytes;  // of the weight, or 0: codes are not read ahead
   std::int64_t unit;       // columns whose steps have an order of their own, a power of two; or 0
   Decode decode_x;
   const void* x_codes;          // (M, K) elements that decode_x reads, to be read ahead, or nullptr

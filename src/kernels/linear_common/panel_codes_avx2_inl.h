@@ -9,6 +9,7 @@
 #include "kernels/linear_common/avx2_tile_inl.h"
 #include "kernels/linear_common/decode_avx2_inl.h"
 #include "kernels/linear_common/job.h"
+#include "kernels/pack_weight/layout.h"
 
 namespace lowp::kernels {
 namespace {
@@ -120,6 +121,27 @@ void fill_panel_of(const LinearJob& job, std::int64_t n, std::int64_t k_begin, s
   }
 }
 
+// The same of packed codes (pack_weight/layout.h), which are transposed already; those of the panel
+// behind this one are read ahead.
+template <class Panel>
+void fill_packed_panel_of(const LinearJob& job, std::int64_t n, std::int64_t k_begin,
+                          std::int64_t k_end, std::int32_t* panel) {
+  const std::int64_t row_bytes = job.k * Panel::kBits / 8;
+  const std::int64_t dwords = (k_end - k_begin) * Panel::kBits / 32;
+  for (std::int64_t first = 0; first < kPanelColumns && n + first < job.n; first += kLanes) {
+    const auto* codes = static_cast<const std::uint8_t*>(job.codes) + (n + first) * row_bytes +
+                        k_begin * Panel::kBits / 8 * kPackedRows;
+    std::int32_t* to = panel + first;
+    for (std::int64_t i = 0; i < dwords; ++i, codes += 32, to += Panel::kSteps * kPanelColumns) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes) + kPanelColumns * row_bytes, _MM_HINT_T0);
+      Floats steps[Panel::kSteps];
+      Panel::unpack(load_ints(codes), steps);
+#pragma GCC unroll 8
+      for (int s = 0; s < Panel::kSteps; ++s) store_floats(to + s * kPanelColumns, steps[s]);
+    }
+  }
+}
+
 // codes (N, K), without gaps.
 template <class Panel>
 void set_panel(LinearJob& job, const void* codes) {
@@ -127,6 +149,12 @@ void set_panel(LinearJob& job, const void* codes) {
   job.codes = codes;
   job.row_bytes = job.k * Panel::kBits / 8;
   if constexpr (requires { Panel::kUnit; }) job.unit = Panel::kUnit;
+}
+
+template <class Panel>
+void set_packed_panel(LinearJob& job, const void* codes) {
+  job.fill_panel = fill_packed_panel_of<Panel>;
+  job.codes = codes;
 }
 
 }  // namespace

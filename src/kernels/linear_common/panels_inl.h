@@ -259,7 +259,7 @@ struct NextCodes {
 
 inline NextCodes codes_behind(const LinearJob& job, const PanelBlock& block, std::int64_t n,
                               KRange range) {
-  if (job.fill_panel == nullptr) return {};
+  if (job.fill_panel == nullptr || job.row_bytes == 0) return {};
   const bool last = n + kPanelColumns >= block.n + block.columns;
   const std::int64_t next_n = last ? block.n : n + kPanelColumns;
   const std::int64_t next_k = last ? range.end : range.begin;

@@ -18,6 +18,7 @@ struct LinearMxfp4Args {
   const float* bias;                 // (N), or nullptr
   MutableMatrix out;                 // (M, N)
   const ParallelFor* parallel;
+  bool packed = false;  // weight and scale are as pack_weight/layout.h says
 };
 
 void linear_mxfp4(const LinearMxfp4Args& args);

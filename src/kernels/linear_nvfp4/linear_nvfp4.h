@@ -19,6 +19,7 @@ struct LinearNvfp4Args {
   const float* bias;                       // (N), or nullptr
   MutableMatrix out;                       // (M, N)
   const ParallelFor* parallel;
+  bool packed = false;  // weight and block scale are as pack_weight/layout.h says
 };
 
 void linear_nvfp4(const LinearNvfp4Args& args);

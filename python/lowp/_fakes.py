@@ -13,7 +13,8 @@ def _blocks(x, block):
 
 
 def _linear(x, weight, *_args, **_kwargs):
-    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+    rows = weight.shape[0] * 8 if weight.dim() == 4 else weight.shape[0]  # packed ones have four
+    return x.new_empty((*x.shape[:-1], rows))
 
 
 def _linear_w8a8(x, weight, *args, out_scale=None, **_kwargs):
@@ -126,6 +127,24 @@ def _unpack_fp6(packed):
     return packed.new_empty((rows, cols // 3 * 4))
 
 
+def _pack_weight(weight):
+    rows, cols = weight.shape
+    return weight.new_empty((rows // 8, cols // 4, 8, 4))
+
+
+def _unpack_weight(weight):
+    return weight.new_empty((weight.shape[0] * 8, weight.shape[1] * 4))
+
+
+def _pack_scale(scale):
+    rows, groups = scale.shape
+    return scale.new_empty((rows // 8, groups, 8))
+
+
+def _unpack_scale(scale):
+    return scale.new_empty((scale.shape[0] * 8, scale.shape[1]))
+
+
 def _swizzle_scales(scale):
     return scale.new_empty(_swizzled(*scale.shape))
 
@@ -217,6 +236,10 @@ _FAKES = {
     "quantize_nvfp4": _quantize_nvfp4,
     "pack_fp6": _pack_fp6,
     "unpack_fp6": _unpack_fp6,
+    "pack_weight": _pack_weight,
+    "unpack_weight": _unpack_weight,
+    "pack_scale": _pack_scale,
+    "unpack_scale": _unpack_scale,
     "swizzle_scales": _swizzle_scales,
     "unswizzle_scales": _unswizzle_scales,
     "dequantize_int8": _with_dtype(_dequantize, 4),

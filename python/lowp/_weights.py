@@ -47,6 +47,7 @@ class Format:
     group_size = 0
     devices = ("cpu", "cuda")
     takes_smoothing = False
+    packs = False  # whether `linear` takes pack_weight's codes and pack_scale's scale
 
     def activation_tensors(self):
         """What the module holds beside the weight: scales of activations that are known before."""
@@ -304,6 +305,7 @@ class Mx(Format):
     def __init__(self, config):
         self.scheme = _MX_SCHEMES[type(config)]
         self.element = "e2m1" if self.scheme == "MXFP4" else "e4m3"
+        self.packs = self.scheme == "MXFP4"
         self.mode = config.scaling_mode.value
 
     def quantize(self, weight):
@@ -361,6 +363,7 @@ class Mxfp6(Format):
 class Nvfp4(Format):
     scheme = "NVFP4"
     group_size = 16
+    packs = True
 
     def __init__(self, config):
         self.dynamic_scale = config.use_dynamic_per_tensor_scale

@@ -90,6 +90,51 @@ class Linear(_QuantizedModule):
         self.bias = linear.bias
         self.train(linear.training)
 
+    @property
+    def is_packed(self):
+        return self._buffers["weight_codes"].dim() == 4
+
+    def pack(self):
+        """Puts the weight in the layout that the AVX2 kernels read fastest, once, for the products to come.
+
+        `tensors`, `state_dict` and the others see the plain one. False where it stays as it is: formats
+        other than MXFP4 and NVFP4, rows that are no multiple of 8, layers on a GPU.
+        """
+        codes, scale = self._buffers["weight_codes"], self._buffers["weight_scale"]
+        if self.is_packed or not self._format.packs or codes.shape[0] % 8 or not codes.is_cpu:
+            return self.is_packed
+        self.weight_codes, self.weight_scale = ops.pack_weight(codes), ops.pack_scale(scale)
+        return True
+
+    def unpack(self):
+        if self.is_packed:
+            self.weight_codes = ops.unpack_weight(self.weight_codes)
+            self.weight_scale = ops.unpack_scale(self.weight_scale)
+
+    def tensors(self):
+        tensors = super().tensors()
+        if self.is_packed:
+            tensors["codes"] = ops.unpack_weight(tensors["codes"])
+            tensors["scale"] = ops.unpack_scale(tensors["scale"])
+        return tensors
+
+    def _apply(self, fn, recurse=True):
+        if self.is_packed and not fn(torch.empty(0)).is_cpu:
+            self.unpack()
+        return super()._apply(fn, recurse)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.is_packed:
+            destination.update({f"{prefix}weight_{name}": tensor for name, tensor in self.tensors().items()})
+
+    def _load_from_state_dict(self, *args):
+        packed = self.is_packed
+        self.unpack()
+        super()._load_from_state_dict(*args)
+        if packed:
+            self.pack()
+
     def dequantize(self, dtype=torch.float32):
         """The values that the layer multiplies x with, (out_features, in_features)."""
         values = self._format.dequantize(self.tensors(), dtype)

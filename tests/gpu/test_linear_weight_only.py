@@ -262,16 +262,24 @@ def test_nan_of_scale_and_code(name, m):
         assert torch.equal(weight(x).isnan().all(0).nonzero().flatten().cpu(), torch.tensor([5, 9, 11]))
 
 
-def test_scales_of_mx_at_the_ends():
+@pytest.mark.parametrize("element, codes", [("e2m1", 16), ("e4m3", 256)])
+def test_scales_of_mx_at_the_ends(element, codes):
     """Every e8m0 from 2^-127 to 2^127: bf16 rounds below its range, fp16 beyond both ends."""
+    op = {"e2m1": ops.linear_mxfp4, "e4m3": ops.linear_mxfp8_weight_only}[element]
+    codes = torch.arange(codes, dtype=torch.uint8).repeat(255, 1)
+    if element == "e4m3":
+        codes[:, [0x7F, 0xFF]] = 0  # NaN
+        codes = codes.view(torch.float8_e4m3fn)
+    scale = torch.arange(255, dtype=torch.uint8)[:, None].view(torch.float8_e8m0fnu)
     for dtype in [torch.bfloat16, torch.float16]:
-        scale = torch.arange(255, dtype=torch.uint8).reshape(255, 1)
-        codes = torch.arange(16, dtype=torch.uint8).repeat(255, 1)
-        dense = ops.dequantize_mx(codes, scale.view(torch.float8_e8m0fnu), "e2m1").to(dtype)
-        x = torch.eye(32, device="cuda", dtype=dtype)
-        got = ops.linear_mxfp4(x, codes.cuda(), scale.cuda().view(torch.float8_e8m0fnu))
+        k = 32 if element == "e2m1" else 256
+        scales = scale.repeat(1, k // 32)
+        dense = ops.dequantize_mx(codes, scales, element).to(dtype)
         finite = dense.isfinite().all(1)  # Inf times the zeros of x is NaN
-        assert torch.equal(got.cpu().T[finite], dense[finite])
+        for columns in torch.arange(k).split(64):
+            x = torch.eye(k, dtype=dtype)[columns]
+            got = op(x.cuda(), codes.cuda(), scales.cuda())
+            assert torch.equal(got.cpu().T[finite], dense[finite][:, columns])
 
 
 @pytest.mark.parametrize("m", [1, 12, 40, 100])

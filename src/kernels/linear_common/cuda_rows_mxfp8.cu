@@ -8,7 +8,7 @@ template <class X>
 const char* launch(const CudaLinearArgs& args) {
   const RowsTask task = rows_task(args);
   auto* stream = static_cast<cudaStream_t>(args.stream);
-  return launch_format<GroupScaledWeight<X, E4m3Codes, E8m0Scale>>(task, stream);
+  return launch_format<Mxfp8Weight<X>>(task, stream);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 // Each format has
 //   kBits        of a code
 //   kParameters  values kept for a group of columns: scale, zero
+//   kGroupColumns  of a group, where the kernel gains from knowing them; else 0
 //   Group        what decoding needs of the group that a piece lies in
 //   group()      it, from where the row's values lie in shared memory and the group's index
 //   decode<E>()  the eight E of a piece
@@ -16,7 +17,6 @@
 #include <cuda_fp8.h>
 
 #include "formats/e4m3.h"
-#include "formats/e8m0.h"
 #include "kernels/linear_common/cuda_linear.h"
 #include "kernels/linear_common/cuda_ptx_inl.h"
 
@@ -61,6 +61,7 @@ __device__ inline unsigned word_of(const uint4& piece, int index) {
 
 struct EightsOf4Bits {
   static constexpr int kBits = 4;
+  static constexpr int kGroupColumns = 0;
   static constexpr int kEights = 4;  // of a piece
   static constexpr int kGroupsAPiece = 1;
   __device__ static uint4 order(const uint4& x) {  // 0 4 1 5 2 6 3 7
@@ -71,6 +72,7 @@ struct EightsOf4Bits {
 
 struct EightsOf8Bits {
   static constexpr int kBits = 8;
+  static constexpr int kGroupColumns = 0;
   static constexpr int kEights = 2;
   static constexpr int kGroupsAPiece = 1;
   __device__ static uint4 order(const uint4& x) {  // 0 2 1 3, 4 6 5 7
@@ -233,8 +235,10 @@ struct E4m3Codes {
     pairs[1] = X::from_floats(values[1], values[3]);
   }
   __device__ static void decode(unsigned word, float (&values)[4]) {
-    const float2 low = e4m3_pair(word & 0xFFFF);
-    const float2 high = e4m3_pair(word >> 16);
+    unsigned short halves[2];  // not by a shift, which would be an instruction
+    asm("mov.b32 {%0, %1}, %2;\n" : "=h"(halves[0]), "=h"(halves[1]) : "r"(word));
+    const float2 low = e4m3_pair(halves[0]);
+    const float2 high = e4m3_pair(halves[1]);
     values[0] = low.x;
     values[1] = low.y;
     values[2] = high.x;
@@ -272,10 +276,19 @@ struct Fp32Scale {
     return __uint_as_float(load_shared_4(row + index * 4));
   }
 };
+// Byte 0 is a subnormal number, 255 NaN. Without branches, which would serialize the products of
+// the tensor cores that they stand between.
 struct E8m0Scale {
   __device__ static float value(unsigned row, int index) {
-    return E8m0::to_float(static_cast<std::uint8_t>(load_shared_1(row + index)));
+    const unsigned code = load_shared_1(row + index);
+    return __uint_as_float(max(code << 23, 0x00400000U) + is_nan(code) * 0x007FFFFFU);
   }
+  // In bf16, twice.
+  __device__ static unsigned pair(unsigned row, int index) {
+    const unsigned code = load_shared_1(row + index);
+    return max(code * 0x00800080U, 0x00400040U) + is_nan(code) * 0x007F007FU;
+  }
+  __device__ static unsigned is_nan(unsigned code) { return (code + 1) >> 8; }
 };
 
 // A scale for each group of columns multiplies each code in fp32: rounded to x's dtype once.
@@ -305,6 +318,39 @@ struct GroupScaledWeight : EightsOf8Bits {
     }
   }
   __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
+};
+
+template <class XPair>
+struct Mxfp8Weight;
+
+// A power of two times four significant bits: bf16 rounds once.
+template <>
+struct Mxfp8Weight<Bf16Pair> : EightsOf8Bits {
+  using X = Bf16Pair;
+  static constexpr int kGroupColumns = 32;
+  static constexpr int kParameters = 1;
+  static constexpr bool kScalesSums = false;
+
+  struct Group {
+    unsigned scale;
+  };
+
+  __device__ static Group group(const Parameters&, const unsigned (&rows)[2], int index) {
+    return {E8m0Scale::pair(rows[0], index)};
+  }
+  template <int kEight>
+  __device__ static void decode(const uint4& piece, const Group& group, unsigned (&pairs)[4]) {
+    RowScaledWeight<X, E4m3Codes>::decode<kEight>(piece, {}, pairs);
+#pragma unroll
+    for (unsigned& pair : pairs) pair = multiply<X>(pair, group.scale);
+  }
+  __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
+};
+
+// fp16 does not hold every e8m0: products in fp32.
+template <>
+struct Mxfp8Weight<Fp16Pair> : GroupScaledWeight<Fp16Pair, E4m3Codes, E8m0Scale> {
+  static constexpr int kGroupColumns = 32;
 };
 
 // e2m1 at the place of x's dtype: sign at the top, the lower exponent bits and the upper mantissa
@@ -382,7 +428,7 @@ struct Mxfp4Weight<Bf16Pair> : EightsOf4Bits {
   };
 
   __device__ static Group group(const Parameters&, const unsigned (&rows)[2], int index) {
-    return {X::twice(E8m0Scale::value(rows[0], index))};
+    return {E8m0Scale::pair(rows[0], index)};
   }
   // Two products: 2^126 times the scale need not be finite.
   template <int kEight>

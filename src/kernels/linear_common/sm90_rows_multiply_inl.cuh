@@ -31,6 +31,8 @@ struct Consumer {
   using Group = typename Weight::Group;
   using Sums = float[C::kTokens / 2];
   static constexpr int kBatchesAPiece = Weight::kEights / 2;
+  // A lane's pieces of a step are neighbours.
+  static constexpr bool kOneGroupAStep = C::kUnits > 1 && Weight::kGroupColumns == C::kColumns / 4;
 
   const Task& task;
   const Work& work;
@@ -139,13 +141,13 @@ struct Consumer {
       // Of lane 0, so that the compiler keeps it in a register of the warp.
       const unsigned x =
           __shfl_sync(~0U, static_cast<unsigned>(sm90::descriptor_128b(shared.x(place.index))), 0);
+      Group groups[2];
 #pragma unroll
       for (int unit = 0; unit < C::kUnits; ++unit) {
         uint4 pieces[2];
-        Group groups[2];
         pieces[0] = load_shared_16(codes + piece_at[unit]);
         pieces[1] = load_shared_16(codes + piece_at[unit] + 8 * C::kLine);
-        load_groups(groups, parameters, step, unit);
+        if (unit == 0 || !kOneGroupAStep) load_groups(groups, parameters, step, unit);
         const int batch = unit * kBatchesAPiece;
         // The fragment of two batches ago is free when the batch before is alone under way.
         sm90::wgmma_wait<1>();

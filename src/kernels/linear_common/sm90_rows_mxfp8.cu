@@ -6,7 +6,7 @@ namespace {
 
 template <class X>
 const char* run(const CudaLinearArgs& args) {
-  return launch_format<GroupScaledWeight<X, E4m3Codes, E8m0Scale>>(args);
+  return launch_format<Mxfp8Weight<X>>(args);
 }
 
 }  // namespace

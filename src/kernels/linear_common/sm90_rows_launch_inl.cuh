@@ -148,7 +148,7 @@ const char* launch_format(const CudaLinearArgs& args) {
   constexpr int kShort = Weight::kBits == 4 ? 1 : 2;  // stages of 128 columns
   // Four have too few registers for two parameters.
   constexpr int kGroups = Weight::kGroupsAPiece == 2 || Weight::kParameters == 2 ? 2 : 4;
-  const Plan plan = plan_rows(args, Weight::kBits);
+  const Plan plan = plan_rows(args, Weight::kBits, kGroups);
   if (plan.padded == 8) return launch_rows<Weight, 8, kGroups, 2>(args, plan);
   if (plan.padded == 16) return launch_rows<Weight, 16, 2, 2>(args, plan);
   if (plan.padded == 32) return launch_rows<Weight, 32, 2, 2>(args, plan);

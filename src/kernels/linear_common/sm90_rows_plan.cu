@@ -37,13 +37,15 @@ Clusters count_clusters() {
   return counts;
 }
 
-// Cycles of the busiest multiprocessor, fitted to an H100's times. 64 columns of 64 rows of W take
-// 185 and 3 a row of x, of 128 rows 300 and 6, or what comes from L2 at 25 bytes a cycle. A cluster
-// starts and ends in 2200. Where every block takes few rows of x, all read the same codes at once.
+// Cycles of the busiest multiprocessor, fitted to an H100's and an H200's times. 64 columns of 64
+// rows of W take 185 (150 where four warpgroups take turns) and 3.6 a row of x, of 128 rows 300 and
+// 6, or what comes from L2 at 25 bytes a cycle. A cluster starts and ends in 2200. Where every
+// block takes few rows of x, all read the same codes at once.
 struct Costs {
   std::int64_t n;
   std::int64_t k;
   int bits;
+  int few_groups;
   const Clusters& clusters;
 
   std::int64_t of(const Plan& plan, int token_tiles) const {
@@ -51,7 +53,8 @@ struct Costs {
     const int steps = quotient_up(k, columns_of_stage(plan.padded, bits));
     const int at_once = std::max(1, clusters[plan.splits]);
     const int rounds = quotient_up(blocks, at_once);
-    const int products = plan.rows == 64 ? 185 + 3 * plan.tokens : 300 + 6 * plan.tokens;
+    const int narrow = plan.padded == 8 && few_groups == 4 ? 150 : 185;
+    const int products = plan.rows == 64 ? narrow + 18 * plan.tokens / 5 : 300 + 6 * plan.tokens;
     const int bytes = plan.rows * 64 * bits / 8 + plan.tokens * 128;
     const int step = std::max(products, bytes / 25) * columns_of_stage(plan.padded, bits) / 64;
     return std::int64_t{rounds} * quotient_up(steps, plan.splits) * step +
@@ -61,9 +64,9 @@ struct Costs {
 
 }  // namespace
 
-Plan plan_rows(const CudaLinearArgs& args, int bits) {
+Plan plan_rows(const CudaLinearArgs& args, int bits, int few_groups) {
   static const Clusters clusters = count_clusters();
-  const Costs costs{args.weight.n, args.weight.k, bits, clusters};
+  const Costs costs{args.weight.n, args.weight.k, bits, few_groups, clusters};
   Plan best{};
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
   for (const int padded : {128, 64, 32, 16, 8}) {

@@ -22,6 +22,7 @@ constexpr int columns_of_stage(int padded, int bits) {
   return bits == 4 ? (padded <= 32 ? 256 : 128) : 128;
 }
 
-Plan plan_rows(const CudaLinearArgs& args, int bits);
+// `few_groups`: the warpgroups that decode where at most 8 rows of x are multiplied, 2 or 4.
+Plan plan_rows(const CudaLinearArgs& args, int bits, int few_groups);
 
 }  // namespace lowp::kernels::rows

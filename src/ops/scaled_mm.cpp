@@ -26,6 +26,8 @@ struct Cpu {
       args.bias_dtype = DType::kF32;
     }
     args.parallel = torch_pool();
+    const Tensor workspace = empty({kernels::scaled_mm_workspace(args)}, ScalarType::Byte);
+    args.workspace = workspace.mutable_data_ptr();
     kernels::scaled_mm(args);
   }
 

@@ -127,6 +127,12 @@ class Random {
     const int code = integer(0, 254);
     return static_cast<std::uint8_t>(code == 0x7F ? 0 : code);
   }
+  // Finite, at most 448 or 224; small: powers of two, the same in both formats.
+  std::uint8_t fp8_code(DType dtype, bool small) {
+    if (dtype == DType::kF8E4M3) return e4m3_code(small);
+    const int magnitude = small ? integer(14, 17) * 4 : integer(0, 0x5B);
+    return static_cast<std::uint8_t>(integer(0, 1) * 0x80 + magnitude);
+  }
 
  private:
   std::mt19937 engine_;

@@ -62,11 +62,17 @@ def test_product(recipes, m, n, k):
             expect_product(got, a_values, b_values, bias)
 
 
-@pytest.mark.parametrize("recipe, dtype", [("1x32", E4M3), ("1x32", E5M2), ("1x32", torch.uint8), ("1x16", torch.uint8)])
+FP4_CODES = torch.uint8
+
+
+@pytest.mark.parametrize("m", [1, 3, 70])
+@pytest.mark.parametrize("recipe, dtype_a, dtype_b", [
+    ("1x32", E4M3, E4M3), ("1x32", E5M2, E4M3), ("1x32", E5M2, E5M2), ("1x32", FP4_CODES, FP4_CODES), ("1x16", FP4_CODES, FP4_CODES),
+])
 @pytest.mark.parametrize("swizzled", [False, True])
-def test_small_blocks(recipe, dtype, swizzled):
-    a, scale_a, a_values = operand(70, 192, recipe, dtype, seed=1)
-    b, scale_b, b_values = operand(140, 192, recipe, dtype, seed=2)
+def test_small_blocks(recipe, dtype_a, dtype_b, swizzled, m):
+    a, scale_a, a_values = operand(m, 192, recipe, dtype_a, seed=1)
+    b, scale_b, b_values = operand(140, 192, recipe, dtype_b, seed=2)
     if swizzled:
         scale_a, scale_b = swizzle(scale_a), swizzle(scale_b)
     tensor_scales = (None, None)
@@ -112,12 +118,13 @@ def test_empty():
 
 
 @pytest.mark.parametrize("recipes, dtype, expected", [
-    (("row", "row"), E4M3, "linear_fp8"), (("1x128", "128x128"), E4M3, "linear_fp8"), (("1x128", "1x128"), E4M3, "reference"),
-    (("row", "row"), E5M2, "reference"), (("1x32", "1x32"), E4M3, "linear_mxfp8"), (("1x32", "1x32"), E5M2, "reference"),
+    (("row", "row"), E4M3, "linear_fp8"), (("1x128", "128x128"), E4M3, "linear_fp8"), (("1x128", "1x128"), E4M3, "linear_fp8"),
+    (("row", "row"), E5M2, "linear_fp8"), (("1x32", "1x32"), E4M3, "linear_mxfp8"), (("1x32", "1x32"), E5M2, "linear_bf16"),
+    (("1x32", "1x32"), FP4_CODES, "linear_mxfp4"), (("1x16", "1x16"), FP4_CODES, "linear_nvfp4"),
 ])
 def test_what_runs(recipes, dtype, expected):
     a, scale_a, _ = operand(4, 256, recipes[0], dtype)
-    b, scale_b, _ = operand(16, 256, recipes[1])
+    b, scale_b, _ = operand(16, 256, recipes[1], dtype)
     assert scaled_mm.implementation(a, b, scale_a, scale_b, *recipes) == expected
 
 

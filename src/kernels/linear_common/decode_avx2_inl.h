@@ -45,6 +45,11 @@ inline Floats e4m3_to_fp32(__m128i codes) {
   return e4m3_to_fp32(_mm256_slli_epi32(_mm256_cvtepu8_epi32(codes), 24));
 }
 
+// 8 codes, each the high byte of an fp16 number.
+inline Floats e5m2_to_fp32(__m128i codes) {
+  return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(codes), 8));
+}
+
 inline Floats int8_to_fp32(__m128i codes) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes));
 }
@@ -124,6 +129,13 @@ template <class Codes>
 void e4m3_to_steps(const std::uint8_t* codes, std::int64_t count, std::int32_t* steps) {
   store_fp32(count, steps, [codes](std::int64_t i, std::int64_t left) {
     return e4m3_to_fp32(load_bytes_64(codes + i, left));
+  });
+}
+
+template <class Codes>
+void e5m2_to_steps(const std::uint8_t* codes, std::int64_t count, std::int32_t* steps) {
+  store_fp32(count, steps, [codes](std::int64_t i, std::int64_t left) {
+    return e5m2_to_fp32(load_bytes_64(codes + i, left));
   });
 }
 

@@ -63,6 +63,17 @@ struct E4m3Table {
   }
 };
 
+// An e5m2 code is the high byte of an fp16 number.
+inline __m512i e5m2_to_bf16(__m256i codes) {
+  const __m512i halves = _mm512_slli_epi16(_mm512_cvtepu8_epi16(codes), 8);
+  const auto upper_words = [](__m256i fp16) {
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(_mm512_cvtph_ps(fp16)), 16));
+  };
+  const __m256i low = upper_words(_mm512_castsi512_si256(halves));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low),
+                            upper_words(_mm512_extracti64x4_epi64(halves, 1)), 1);
+}
+
 // 16 bytes of nibbles to the 32 words of a 32-entry table, in order. The index is a word's low
 // five bits: the byte's (its fifth bit is ignored by the table), or the byte / 16.
 inline __m512i nibbles_to_words(__m128i bytes, __m512i table) {

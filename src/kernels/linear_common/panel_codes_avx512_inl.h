@@ -223,6 +223,45 @@ struct E4m3Panel : Bf16Panel {
   }
 };
 
+// e5m2: the bits are moved by one place less than those of e4m3, and the exponents of infinities
+// and NaN would have to move on.
+struct E5m2Panel : Bf16Panel {
+  static constexpr std::int64_t kBits = 8;
+  Ints shift = _mm512_set1_epi16((127 - 15) << 7);
+  Ints special = _mm512_load_si512(kE5m2Special.data());
+  E5m2Panel(const LinearJob& /*job*/, std::int64_t /*n*/, std::int64_t /*k_begin*/,
+            std::int64_t /*k_end*/) {}
+
+  // Of codes in both bytes of each word.
+  Ints bf16(Ints words) const {
+    const Ints moved = _mm512_and_si512(_mm512_srli_epi16(words, 3), _mm512_set1_epi16(0x0FE0));
+    const __mmask32 subnormal = _mm512_testn_epi16_mask(words, _mm512_set1_epi16(0x7C00));
+    const Ints magnitudes =
+        _mm512_mask_permutexvar_epi16(_mm512_add_epi16(moved, shift), subnormal, words, special);
+    return with_signs(magnitudes, words);
+  }
+
+  static bool all_finite(const Ints* dwords) {
+    Ints largest = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      largest = _mm512_max_epu8(largest, _mm512_and_si512(dwords[i], _mm512_set1_epi8(0x7F)));
+    }
+    return _mm512_cmpge_epu8_mask(largest, _mm512_set1_epi8(0x7C)) == 0;
+  }
+
+  bool unpack(const Ints* dwords, std::int64_t /*tile*/, Ints* steps) const {
+    if (!all_finite(dwords)) [[unlikely]]
+      return false;
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      steps[2 * i] = bf16(shuffle_dwords(dwords[i], 0x01010000));
+      steps[2 * i + 1] = bf16(shuffle_dwords(dwords[i], 0x03030202));
+    }
+    return true;
+  }
+};
+
 // The two words of dwords that hold codes of 1, 2 or 4 bits, shifted so that step i's codes are the
 // low bits of its words.
 template <int kBits>

@@ -25,6 +25,13 @@ void e4m3_to_steps(const std::uint8_t* codes, std::int64_t count, std::int32_t* 
 }
 
 template <class Codes>
+void e5m2_to_steps(const std::uint8_t* codes, std::int64_t count, std::int32_t* steps) {
+  store_steps<Codes>(count, steps, [&](std::int64_t i, std::int64_t left) {
+    return e5m2_to_bf16(load_codes_32(codes + i, left));
+  });
+}
+
+template <class Codes>
 void e2m1_to_steps(const std::uint8_t* codes, std::int64_t count, std::int32_t* steps) {
   const __m512i table = _mm512_load_si512(kE2m1Bf16.data());
   store_steps<Codes>(count, steps, [&](std::int64_t i, std::int64_t left) {

@@ -7,6 +7,7 @@
 #include "formats/bf16.h"
 #include "formats/e2m1.h"
 #include "formats/e4m3.h"
+#include "formats/e5m2.h"
 #include "formats/integers.h"
 
 namespace lowp::kernels {
@@ -25,6 +26,15 @@ alignas(64) inline constexpr auto kE4m3Special = [] {
   std::array<std::uint16_t, 32> table{};
   for (unsigned code = 0; code < 8; ++code) table[code] = kE4m3Bf16[code];
   table[31] = kE4m3Bf16[127];
+  return table;
+}();
+
+// Of codes below 4, by their low five bits.
+alignas(64) inline constexpr auto kE5m2Special = [] {
+  std::array<std::uint16_t, 32> table{};
+  for (unsigned code = 0; code < 4; ++code) {
+    table[code] = Bf16::from_float(E5m2::to_float(static_cast<std::uint8_t>(code)));
+  }
   return table;
 }();
 

@@ -5,7 +5,9 @@
 namespace lowp::kernels {
 
 void linear_fp8_avx512(const LinearFp8Args& args) {
-  multiply(job_of<E4m3Codes>(args), E4m3Codes{}, args.weight);
+  const LinearJob job = job_of<E4m3Codes>(args);
+  if (args.weight_dtype == DType::kF8E5M2) return linear_panels_avx512(job);
+  multiply(job, E4m3Codes{}, args.weight);
 }
 
 }  // namespace lowp::kernels

@@ -20,6 +20,12 @@ inline void group_scales(const void* from, std::int64_t n, std::int64_t rows, st
 }
 
 template <class Codes>
+void fp8_to_steps(DType dtype, const std::uint8_t* codes, std::int64_t count, std::int32_t* steps) {
+  if (dtype == DType::kF8E4M3) return e4m3_to_steps<Codes>(codes, count, steps);
+  e5m2_to_steps<Codes>(codes, count, steps);
+}
+
+template <class Codes>
 LinearJob job_of(const LinearFp8Args& args) {
   LinearJob job{};
   job.args = &args;
@@ -29,12 +35,13 @@ LinearJob job_of(const LinearFp8Args& args) {
   job.decode_weight = [](const void* from, std::int64_t row, std::int64_t k_begin,
                          std::int64_t k_end, std::int32_t* steps) {
     const auto& args = *static_cast<const LinearFp8Args*>(from);
-    e4m3_to_steps<Codes>(args.weight + row * args.k + k_begin, k_end - k_begin, steps);
+    fp8_to_steps<Codes>(args.weight_dtype, args.weight + row * args.k + k_begin, k_end - k_begin,
+                        steps);
   };
   job.decode_x = [](const void* from, std::int64_t row, std::int64_t k_begin, std::int64_t k_end,
                     std::int32_t* steps) {
     const auto& args = *static_cast<const LinearFp8Args*>(from);
-    e4m3_to_steps<Codes>(args.x + row * args.k + k_begin, k_end - k_begin, steps);
+    fp8_to_steps<Codes>(args.x_dtype, args.x + row * args.k + k_begin, k_end - k_begin, steps);
   };
   const Block block = args.weight_block;
   if (block.cols < args.k || (block.rows > 1 && block.rows < args.n)) {

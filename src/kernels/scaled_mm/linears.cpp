@@ -1,27 +1,118 @@
+// Products by the kernels of the linear layers, a matrix of the batch after the other. What these
+// do not take as it lies goes to args.workspace first: scales in another order, and elements of a
+// that a weight-only kernel takes as bf16, scale included, in which they are exact.
+#include "formats/swizzle.h"
+#include "kernels/dequantize_mx/dequantize_mx.h"
+#include "kernels/dequantize_nvfp4/dequantize_nvfp4.h"
+#include "kernels/linear_bf16/linear_bf16.h"
 #include "kernels/linear_fp8/linear_fp8.h"
+#include "kernels/linear_mxfp4/linear_mxfp4.h"
 #include "kernels/linear_mxfp8/linear_mxfp8.h"
+#include "kernels/linear_mxfp8_weight_only/linear_mxfp8_weight_only.h"
+#include "kernels/linear_nvfp4/linear_nvfp4.h"
 #include "kernels/scaled_mm/implementations.h"
 
 namespace lowp::kernels {
 namespace {
 
-bool is_e4m3(const ScaledMmArgs& args) {
-  return args.a.dtype == DType::kF8E4M3 && args.b.dtype == DType::kF8E4M3;
+bool is_fp8(const ScaledOperand& operand) {
+  return operand.dtype == DType::kF8E4M3 || operand.dtype == DType::kF8E5M2;
 }
 
-bool has_dense_rows(const ScaledMmArgs& args) {
-  return args.a.row_stride == args.k && args.b.row_stride == args.k;
+const char* refuse_layout(const ScaledMmArgs& args) {
+  if (args.m == 0 || args.n == 0 || args.k == 0) return "an empty product";
+  const auto dense = [&](const ScaledOperand& operand) {
+    return operand.row_stride == args.k * bits(operand.dtype) / 8;
+  };
+  return dense(args.a) && dense(args.b) ? nullptr : "rows apart";
 }
 
-// Scales row by row, as the linear kernels take them.
-bool has_dense_scales(const ScaledOperand& operand, std::int64_t blocks) {
-  return !operand.swizzled && (blocks <= 1 || operand.scale_block_stride == 1) &&
-         operand.scale_row_stride == blocks;
+bool in_blocks_of_128(const ScaledOperand& operand) {
+  return operand.recipe == ScaleRecipe::k1x128 || operand.recipe == ScaleRecipe::k128x128;
+}
+
+// Scales of a row.
+std::int64_t blocks_of(const ScaledOperand& operand, std::int64_t k) {
+  if (operand.recipe == ScaleRecipe::k1x32) return k / 32;
+  if (operand.recipe == ScaleRecipe::k1x16) return k / 16;
+  return in_blocks_of_128(operand) ? (k + 127) / 128 : 1;
+}
+
+// Row by row, as the linear kernels take them.
+bool has_dense_scales(const ScaledOperand& operand, std::int64_t k) {
+  const std::int64_t blocks = blocks_of(operand, k);
+  return operand.recipe == ScaleRecipe::kTensor ||
+         (!operand.swizzled && (blocks == 1 || operand.scale_block_stride == 1) &&
+          operand.scale_row_stride == blocks);
 }
 
 template <class T>
 const T* at(const void* data, std::int64_t offset) {
   return static_cast<const T*>(data) + offset;
+}
+
+// to (rows, blocks)
+template <class T>
+void gather_scales(const ScaledOperand& operand, std::int64_t batch, std::int64_t rows,
+                   std::int64_t k, const ParallelFor* parallel, T* to) {
+  const std::int64_t blocks = blocks_of(operand, k);
+  const std::int64_t rows_a_scale = operand.recipe == ScaleRecipe::k128x128 ? 128 : 1;
+  const T* from = at<T>(operand.scale, batch * operand.scale_batch_stride);
+  constexpr std::int64_t kWorthAThread = 1 << 14;
+  parallel_for(
+      parallel, rows, kWorthAThread / blocks + 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          for (std::int64_t i = 0; i < blocks; ++i) {
+            const std::int64_t strided =
+                row / rows_a_scale * operand.scale_row_stride + i * operand.scale_block_stride;
+            to[row * blocks + i] =
+                from[operand.swizzled ? swizzle_offset(row, i, blocks) : strided];
+          }
+        }
+      });
+}
+
+// Pieces of the workspace, one after the other. Without memory it counts their bytes.
+struct Pieces {
+  std::byte* memory;
+  std::int64_t used = 0;
+
+  template <class T>
+  T* take(std::int64_t count) {
+    constexpr std::int64_t kAlignment = 64;
+    const std::int64_t begin = used;
+    const auto bytes = count * static_cast<std::int64_t>(sizeof(T));
+    used += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    return memory == nullptr ? nullptr : reinterpret_cast<T*>(memory + begin);
+  }
+};
+
+// The scales of an operand where they lie, or, once for each matrix, in a piece of the workspace.
+template <class T>
+struct Scales {
+  const ScaledOperand& operand;
+  std::int64_t rows;
+  std::int64_t k;
+  bool gathers;
+  T* piece;
+
+  Scales(const ScaledOperand& operand, std::int64_t rows, std::int64_t k, bool gathers,
+         Pieces& pieces)
+      : operand(operand),
+        rows(rows),
+        k(k),
+        gathers(gathers),
+        piece(gathers ? pieces.take<T>(rows * blocks_of(operand, k)) : nullptr) {}
+
+  const T* of(std::int64_t batch, const ParallelFor* parallel) const {
+    if (!gathers) return at<T>(operand.scale, batch * operand.scale_batch_stride);
+    gather_scales(operand, batch, rows, k, parallel, piece);
+    return piece;
+  }
+};
+
+const std::uint8_t* codes_of(const ScaledOperand& operand, std::int64_t batch) {
+  return at<std::uint8_t>(operand.codes, batch * operand.batch_stride);
 }
 
 MutableMatrix output(const ScaledMmArgs& args, std::int64_t batch) {
@@ -30,74 +121,239 @@ MutableMatrix output(const ScaledMmArgs& args, std::int64_t batch) {
           args.n};
 }
 
-Block block_of(ScaleRecipe recipe, std::int64_t rows, std::int64_t k) {
-  if (recipe == ScaleRecipe::kTensor) return {rows, k};
-  if (recipe == ScaleRecipe::kRow) return {1, k};
-  return {recipe == ScaleRecipe::k1x128 ? 1 : 128, 128};
+const float* bias_of(const ScaledMmArgs& args) { return static_cast<const float*>(args.bias); }
+
+struct Fp8Scales {
+  Scales<float> a;
+  Scales<float> b;
+
+  // Blocks of 128 rows are the weight's alone.
+  Fp8Scales(const ScaledMmArgs& args, Pieces& pieces)
+      : a(args.a, args.m, args.k,
+          !has_dense_scales(args.a, args.k) || args.a.recipe == ScaleRecipe::k128x128, pieces),
+        b(args.b, args.n, args.k, !has_dense_scales(args.b, args.k), pieces) {}
+
+  static Block block(const Scales<float>& scales) {
+    const bool whole = !scales.gathers && scales.operand.recipe == ScaleRecipe::kTensor;
+    const bool square = !scales.gathers && scales.operand.recipe == ScaleRecipe::k128x128;
+    return {whole ? scales.rows : (square ? 128 : 1),
+            in_blocks_of_128(scales.operand) ? 128 : scales.k};
+  }
+};
+
+// Scales of blocks, e8m0 or e4m3.
+struct BlockScales {
+  Scales<std::uint8_t> a;
+  Scales<std::uint8_t> b;
+
+  BlockScales(const ScaledMmArgs& args, Pieces& pieces)
+      : a(args.a, args.m, args.k, !has_dense_scales(args.a, args.k), pieces),
+        b(args.b, args.n, args.k, !has_dense_scales(args.b, args.k), pieces) {}
+};
+
+// A matrix of MX elements as bf16, (rows, K).
+void decode_mx(const ScaledOperand& operand, std::int64_t batch, const Scales<std::uint8_t>& scales,
+               const ParallelFor* parallel, std::uint16_t* to) {
+  dequantize_mx({.codes = codes_of(operand, batch),
+                 .element = operand.dtype,
+                 .block_size = 32,
+                 .scale = scales.of(batch, parallel),
+                 .out = {to, DType::kBF16, scales.rows, scales.k, scales.k},
+                 .parallel = parallel});
+}
+
+// a as bf16, and the scales.
+struct DecodedA {
+  BlockScales scales;
+  std::uint16_t* piece;  // (M, K)
+  float* tensor_scale;   // (2): that of both operands, and 1
+
+  DecodedA(const ScaledMmArgs& args, Pieces& pieces)
+      : scales(args, pieces),
+        piece(pieces.take<std::uint16_t>(args.m * args.k)),
+        tensor_scale(pieces.take<float>(2)) {}
+
+  Matrix of(const ScaledMmArgs& args, std::int64_t batch) const {
+    if (args.a.recipe == ScaleRecipe::k1x16) {
+      dequantize_nvfp4({.codes = codes_of(args.a, batch),
+                        .block_scale = scales.a.of(batch, args.parallel),
+                        .tensor_scale = tensor_scale + 1,
+                        .out = {piece, DType::kBF16, args.m, args.k, args.k},
+                        .parallel = args.parallel});
+    } else {
+      decode_mx(args.a, batch, scales.a, args.parallel, piece);
+    }
+    return {piece, DType::kBF16, args.m, args.k, args.k};
+  }
+
+  void set_tensor_scale(const ScaledMmArgs& args) const {
+    const auto scale = [](const float* given) { return given == nullptr ? 1.0F : *given; };
+    tensor_scale[0] = scale(args.a.tensor_scale) * scale(args.b.tensor_scale);
+    tensor_scale[1] = 1.0F;
+  }
+};
+
+// Both as bf16.
+struct DecodedBoth {
+  DecodedA a;
+  std::uint16_t* b;  // (N, K)
+
+  DecodedBoth(const ScaledMmArgs& args, Pieces& pieces)
+      : a(args, pieces), b(pieces.take<std::uint16_t>(args.n * args.k)) {}
+};
+
+Pieces workspace_of(const ScaledMmArgs& args) { return {static_cast<std::byte*>(args.workspace)}; }
+
+template <class Staging>
+std::int64_t bytes_of(const ScaledMmArgs& args) {
+  Pieces pieces{nullptr};
+  const Staging staging(args, pieces);
+  return pieces.used;
+}
+
+const char* refuse_blocks(const ScaledMmArgs& args, bool of_formats) {
+  return of_formats ? refuse_layout(args) : "operands of other formats";
 }
 
 }  // namespace
 
 const char* scaled_mm_refuse_linear_fp8(const ScaledMmArgs& args) {
-  if (!is_e4m3(args)) return "operands other than e4m3";
-  const ScaleRecipe a = args.a.recipe;
-  const ScaleRecipe b = args.b.recipe;
-  const bool blocks = a == ScaleRecipe::k1x128 && b == ScaleRecipe::k128x128;
-  const bool whole = a == b && (a == ScaleRecipe::kTensor || a == ScaleRecipe::kRow);
-  if (!blocks && !whole) return "a pair of recipes that linear_fp8 does not have";
-  if (!has_dense_rows(args)) return "rows apart";
-  if (args.m == 0 || args.n == 0 || args.k == 0) return "an empty product";
-  const std::int64_t count = blocks ? (args.k + 127) / 128 : 1;
-  if (a != ScaleRecipe::kTensor &&
-      (!has_dense_scales(args.a, count) || !has_dense_scales(args.b, count))) {
-    return "scales in another order";
-  }
-  return nullptr;
+  if (!is_fp8(args.a) || !is_fp8(args.b)) return "operands other than float8";
+  if (args.a.recipe == ScaleRecipe::k1x32) return "scales of MX blocks";
+  return refuse_layout(args);
 }
 
 void scaled_mm_linear_fp8(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const Fp8Scales scales(args, pieces);
   for (std::int64_t i = 0; i < args.batch; ++i) {
     linear_fp8({
-        .x = at<std::uint8_t>(args.a.codes, i * args.a.batch_stride),
-        .x_scale = at<float>(args.a.scale, i * args.a.scale_batch_stride),
-        .x_block = block_of(args.a.recipe, args.m, args.k),
+        .x = codes_of(args.a, i),
+        .x_scale = scales.a.of(i, args.parallel),
+        .x_block = Fp8Scales::block(scales.a),
         .m = args.m,
         .n = args.n,
         .k = args.k,
-        .weight = at<std::uint8_t>(args.b.codes, i * args.b.batch_stride),
-        .weight_scale = at<float>(args.b.scale, i * args.b.scale_batch_stride),
-        .weight_block = block_of(args.b.recipe, args.n, args.k),
-        .bias = static_cast<const float*>(args.bias),
+        .weight = codes_of(args.b, i),
+        .weight_scale = scales.b.of(i, args.parallel),
+        .weight_block = Fp8Scales::block(scales.b),
+        .bias = bias_of(args),
         .out = output(args, i),
         .parallel = args.parallel,
+        .x_dtype = args.a.dtype,
+        .weight_dtype = args.b.dtype,
     });
   }
 }
 
 const char* scaled_mm_refuse_linear_mxfp8(const ScaledMmArgs& args) {
-  if (!is_e4m3(args) || args.a.recipe != ScaleRecipe::k1x32) return "operands other than mxfp8";
-  if (!has_dense_rows(args)) return "rows apart";
-  if (!has_dense_scales(args.a, args.k / 32) || !has_dense_scales(args.b, args.k / 32)) {
-    return "scales in another order";
-  }
-  return args.m == 0 || args.n == 0 || args.k == 0 ? "an empty product" : nullptr;
+  return refuse_blocks(args, args.a.recipe == ScaleRecipe::k1x32 &&
+                                 args.a.dtype == DType::kF8E4M3 && args.b.dtype == DType::kF8E4M3);
 }
 
 void scaled_mm_linear_mxfp8(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const BlockScales scales(args, pieces);
   for (std::int64_t i = 0; i < args.batch; ++i) {
     linear_mxfp8({
-        .x = at<std::uint8_t>(args.a.codes, i * args.a.batch_stride),
-        .x_scale = at<std::uint8_t>(args.a.scale, i * args.a.scale_batch_stride),
+        .x = codes_of(args.a, i),
+        .x_scale = scales.a.of(i, args.parallel),
         .m = args.m,
         .n = args.n,
         .k = args.k,
-        .weight = at<std::uint8_t>(args.b.codes, i * args.b.batch_stride),
-        .weight_scale = at<std::uint8_t>(args.b.scale, i * args.b.scale_batch_stride),
-        .bias = static_cast<const float*>(args.bias),
+        .weight = codes_of(args.b, i),
+        .weight_scale = scales.b.of(i, args.parallel),
+        .bias = bias_of(args),
         .out = output(args, i),
         .parallel = args.parallel,
     });
   }
+}
+
+const char* scaled_mm_refuse_linear_mxfp8_weight_only(const ScaledMmArgs& args) {
+  return refuse_blocks(args, args.b.recipe == ScaleRecipe::k1x32 && args.b.dtype == DType::kF8E4M3);
+}
+
+void scaled_mm_linear_mxfp8_weight_only(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const DecodedA a(args, pieces);
+  for (std::int64_t i = 0; i < args.batch; ++i) {
+    linear_mxfp8_weight_only({
+        .x = a.of(args, i),
+        .weight = codes_of(args.b, i),
+        .weight_scale = a.scales.b.of(i, args.parallel),
+        .bias = bias_of(args),
+        .out = output(args, i),
+        .parallel = args.parallel,
+    });
+  }
+}
+
+const char* scaled_mm_refuse_linear_mxfp4(const ScaledMmArgs& args) {
+  return refuse_blocks(args, args.b.recipe == ScaleRecipe::k1x32 && args.b.dtype == DType::kF4);
+}
+
+void scaled_mm_linear_mxfp4(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const DecodedA a(args, pieces);
+  for (std::int64_t i = 0; i < args.batch; ++i) {
+    linear_mxfp4({
+        .x = a.of(args, i),
+        .weight = codes_of(args.b, i),
+        .weight_scale = a.scales.b.of(i, args.parallel),
+        .bias = bias_of(args),
+        .out = output(args, i),
+        .parallel = args.parallel,
+    });
+  }
+}
+
+// A weight of e5m2 blocks has no kernel: b goes to memory too.
+const char* scaled_mm_refuse_linear_bf16(const ScaledMmArgs& args) {
+  return refuse_blocks(args, args.b.recipe == ScaleRecipe::k1x32 && args.b.dtype == DType::kF8E5M2);
+}
+
+void scaled_mm_linear_bf16(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const DecodedBoth both(args, pieces);
+  for (std::int64_t i = 0; i < args.batch; ++i) {
+    decode_mx(args.b, i, both.a.scales.b, args.parallel, both.b);
+    linear_bf16({
+        .x = both.a.of(args, i),
+        .weight = both.b,
+        .bias = bias_of(args),
+        .out = output(args, i),
+        .parallel = args.parallel,
+    });
+  }
+}
+
+const char* scaled_mm_refuse_linear_nvfp4(const ScaledMmArgs& args) {
+  return refuse_blocks(args, args.b.recipe == ScaleRecipe::k1x16);
+}
+
+void scaled_mm_linear_nvfp4(const ScaledMmArgs& args) {
+  Pieces pieces = workspace_of(args);
+  const DecodedA a(args, pieces);
+  a.set_tensor_scale(args);
+  for (std::int64_t i = 0; i < args.batch; ++i) {
+    linear_nvfp4({
+        .x = a.of(args, i),
+        .weight = codes_of(args.b, i),
+        .weight_block_scale = a.scales.b.of(i, args.parallel),
+        .weight_tensor_scale = a.tensor_scale,
+        .bias = bias_of(args),
+        .out = output(args, i),
+        .parallel = args.parallel,
+    });
+  }
+}
+
+std::int64_t scaled_mm_workspace(const ScaledMmArgs& args) {
+  if (scaled_mm_refuse_linear_fp8(args) == nullptr) return bytes_of<Fp8Scales>(args);
+  if (scaled_mm_refuse_linear_mxfp8(args) == nullptr) return bytes_of<BlockScales>(args);
+  if (scaled_mm_refuse_linear_bf16(args) == nullptr) return bytes_of<DecodedBoth>(args);
+  return scaled_mm_block(args) == 32 || scaled_mm_block(args) == 16 ? bytes_of<DecodedA>(args) : 0;
 }
 
 }  // namespace lowp::kernels

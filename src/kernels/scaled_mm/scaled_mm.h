@@ -49,14 +49,16 @@ struct ScaledMmArgs {
   bool fast_accumulation;       // the sum may stay in the tensor core's reduced accumulators
   bool after_quantize;          // GPU: the kernel before in the stream writes `a` and nothing else
   void* stream;                 // GPU: cudaStream_t
-  void* workspace;              // GPU: what the implementation asks for
+  void* workspace;              // what the implementation asks for; CPU: scaled_mm_workspace
   const ParallelFor* parallel;  // CPU
 };
 
 // Columns of k that share a scale in both operands: K where a scale is a row's or the operand's.
 std::int64_t scaled_mm_block(const ScaledMmArgs& args);
 
-// On the CPU, where the bias is fp32.
+// On the CPU, where the bias is fp32. The workspace's size in bytes is 0 for fp8 operands with
+// scales in order.
+std::int64_t scaled_mm_workspace(const ScaledMmArgs& args);
 void scaled_mm(const ScaledMmArgs& args);
 
 // Best first; the reference is last. Tests and benchmarks run each of them.

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include "kernels/pack_weight/pack_weight.h"
 #include "lowp/error.h"
 #include "models/decoder.h"
 #include "models/huge_pages.h"
@@ -25,6 +26,11 @@ torch::ScalarType CausalLMImpl::dtype() const { return decoder_->embedding().sca
 torch::Device CausalLMImpl::device() const { return decoder_->embedding().device(); }
 
 void CausalLMImpl::optimize_for_inference() {
+  if (kernels::packing_pays()) {
+    for (const auto& module : modules()) {
+      if (auto* linear = module->as<nn::LinearImpl>()) linear->pack();
+    }
+  }
   decoder_->stack_projections();
   move_to_huge_pages(*this);
 }

@@ -107,14 +107,18 @@ bool LinearGroup::stack_quantized() {
   stacked_ =
       nn::Linear(torch::empty({all.n, all.k}, torch::dtype(torch::kBFloat16).device(device)));
   stacked_->set_quantized_weight(all);
+  const bool packed = std::all_of(parts_.begin(), parts_.end(),
+                                  [](const nn::Linear& part) { return part->is_packed(); });
+  if (packed) stacked_->pack();
   const auto buffers = stacked_->named_buffers();
   std::int64_t row = 0;
-  for (const nn::Linear& part : parts_) {
+  for (nn::Linear& part : parts_) {
+    if (!packed) part->unpack();
     for (const auto& buffer : part->named_buffers()) {
       const Tensor* whole = buffers.find(buffer.key());
-      if (whole != nullptr && whole->dim() > 0 && whole->size(0) == all.n) {
-        share_rows(buffer.value(), *whole, row);
-      }
+      if (whole == nullptr || whole->dim() == 0) continue;
+      const std::int64_t together = packed && whole->dim() > 2 ? 8 : 1;  // rows
+      if (whole->size(0) * together == all.n) share_rows(buffer.value(), *whole, row / together);
     }
     row += part->options.out_features();
   }

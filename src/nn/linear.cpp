@@ -8,6 +8,7 @@
 
 #include "lowp/error.h"
 #include "nn/bf16_linear.h"
+#include "nn/packed_state.h"
 #include "nn/quantized_state.h"
 
 namespace lowp::nn {
@@ -130,6 +131,24 @@ void LinearImpl::dequantize() {
   bias = register_parameter("bias", bias, bias.defined() && bias.requires_grad());
 }
 
+// The buffers are the state's tensors, so they change with them.
+bool LinearImpl::pack() {
+  if (!quantized_ || is_packed() || !can_pack(*quantized_)) return is_packed();
+  const auto [codes, scale] = pack_tensors(*quantized_);
+  quantized_->codes.set_data(codes);
+  quantized_->scale.set_data(scale);
+  return true;
+}
+
+void LinearImpl::unpack() {
+  if (!is_packed()) return;
+  const auto [codes, scale] = unpack_tensors(*quantized_);
+  quantized_->codes.set_data(codes);
+  quantized_->scale.set_data(scale);
+}
+
+bool LinearImpl::is_packed() const { return quantized_ && nn::is_packed(*quantized_); }
+
 std::shared_ptr<torch::nn::Module> LinearImpl::clone(
     const std::optional<torch::Device>& device) const {
   torch::NoGradGuard no_grad;
@@ -142,7 +161,8 @@ std::shared_ptr<torch::nn::Module> LinearImpl::clone(
   copy->bias = copy->register_parameter("bias", has_bias ? copy_to(bias, device) : torch::Tensor(),
                                         has_bias && bias.requires_grad());
   if (quantized_) {
-    QuantizedState state = *quantized_;
+    const bool leaves_cpu = device && !device->is_cpu();
+    QuantizedState state = leaves_cpu ? unpacked(*quantized_) : *quantized_;
     for (const auto& [name, tensor] : state.tensors()) {
       if (tensor->defined()) *tensor = copy_to(*tensor, device);
     }
@@ -165,6 +185,7 @@ void LinearImpl::to(torch::Dtype dtype, bool non_blocking) {
 }
 
 void LinearImpl::to(torch::Device device, bool non_blocking) {
+  if (!device.is_cpu()) unpack();
   Cloneable::to(device, non_blocking);
 }
 
@@ -172,7 +193,7 @@ void LinearImpl::save(torch::serialize::OutputArchive& archive) const {
   for (const auto& parameter : named_parameters(/*recurse=*/false)) {
     archive.write(parameter.key(), parameter.value());
   }
-  if (quantized_) write_state(*quantized_, archive);
+  if (quantized_) write_state(unpacked(*quantized_), archive);
 }
 
 void LinearImpl::load(torch::serialize::InputArchive& archive) {

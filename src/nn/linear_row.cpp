@@ -11,7 +11,7 @@
 #include "kernels/linear_w4a16/linear_w4a16.h"
 #include "kernels/linear_w8a16/linear_w8a16.h"
 #include "kernels/linear_wna16/linear_wna16.h"
-#include "nn/quantized_state.h"
+#include "nn/packed_state.h"
 #include "nn/torch_threads.h"
 
 namespace lowp::nn {
@@ -106,7 +106,8 @@ void run_mxfp4(const QuantizedState& state, const Row& row) {
                          .weight_scale = data<std::uint8_t>(state.scale),
                          .bias = row.bias,
                          .out = row.out,
-                         .parallel = torch_threads()});
+                         .parallel = torch_threads(),
+                         .packed = is_packed(state)});
 }
 
 void run_nvfp4(const QuantizedState& state, const Row& row) {
@@ -116,7 +117,8 @@ void run_nvfp4(const QuantizedState& state, const Row& row) {
                          .weight_tensor_scale = data<float>(state.tensor_scale),
                          .bias = row.bias,
                          .out = row.out,
-                         .parallel = torch_threads()});
+                         .parallel = torch_threads(),
+                         .packed = is_packed(state)});
 }
 
 using Run = void (*)(const QuantizedState&, const Row&);

@@ -7,6 +7,7 @@
 #include "lowp/cuda.h"
 #include "lowp/error.h"
 #include "nn/operator_weight.h"
+#include "nn/packed_state.h"
 #include "nn/torch_threads.h"
 
 namespace lowp::nn {
@@ -106,7 +107,8 @@ QuantizedState make_state(const QuantizedWeight& weight, const ActivationOptions
   return state;
 }
 
-QuantizedWeight to_weight(const QuantizedState& state) {
+QuantizedWeight to_weight(const QuantizedState& given) {
+  const QuantizedState state = unpacked(given);
   QuantizedWeight weight;
   weight.scheme = state.scheme;
   weight.n = state.n;

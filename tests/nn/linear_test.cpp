@@ -171,6 +171,50 @@ TEST_P(QuantizedLinear, PrintsItsScheme) {
 INSTANTIATE_TEST_SUITE_P(Schemes, QuantizedLinear, ::testing::ValuesIn(kSchemes),
                          [](const auto& info) { return info.param; });
 
+class PackedLinear : public testing::TestWithParam<std::string> {};
+
+TEST_P(PackedLinear, IsTheSameLayer) {
+  const auto plain = quantized(GetParam()), model = quantized(GetParam());
+  ASSERT_TRUE(layer(model).pack());
+  ASSERT_TRUE(layer(model).is_packed());
+  EXPECT_EQ(layer(model).named_buffers()["weight_codes"].dim(), 4);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor many = input().to(torch::kBFloat16).repeat({3, 1, 1});
+  EXPECT_TRUE(torch::equal(layer(model).forward(many), layer(plain).forward(many)));
+  const torch::Tensor few = input()[0];
+  EXPECT_LT(relative_error(layer(model).forward(few), layer(plain).forward(few)), 1e-5);
+  EXPECT_EQ(layer(model).quantized_weight().codes, layer(plain).quantized_weight().codes);
+  EXPECT_TRUE(torch::equal(layer(model).dequantized_weight(), layer(plain).dequantized_weight()));
+
+  std::stringstream stream;
+  torch::save(model, stream);
+  auto loaded = quantized(GetParam());
+  torch::load(loaded, stream);
+  EXPECT_FALSE(layer(loaded).is_packed());
+  EXPECT_TRUE(torch::equal(layer(loaded).dequantized_weight(), layer(plain).dequantized_weight()));
+  const auto clone = std::dynamic_pointer_cast<LinearImpl>(layer(model).clone());
+  EXPECT_TRUE(clone->is_packed());
+  EXPECT_TRUE(torch::equal(clone->forward(many), layer(plain).forward(many)));
+
+  layer(model).unpack();
+  for (const auto& buffer : layer(plain).named_buffers()) {
+    EXPECT_TRUE(torch::equal(layer(model).named_buffers()[buffer.key()].view(torch::kUInt8),
+                             buffer.value().view(torch::kUInt8)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Schemes, PackedLinear, testing::Values("NVFP4", "MXFP4"),
+                         [](const auto& info) { return info.param; });
+
+TEST(PackedLinears, OthersStayPlain) {
+  EXPECT_FALSE(layer(quantized("W8A16")).pack());
+  torch::nn::Sequential ragged(Linear(64, 12));
+  EXPECT_FALSE(layer(ragged).pack());
+  quantize_(ragged, config_of("MXFP4"));
+  EXPECT_FALSE(layer(ragged).pack());
+  EXPECT_FALSE(layer(ragged).is_packed());
+}
+
 TEST(QuantizedLinear, WorksWithoutBiasAndOnEmptyInput) {
   torch::NoGradGuard no_grad;
   auto model = quantized("W8A16", /*bias=*/false);

@@ -72,6 +72,13 @@ class LinearImpl : public torch::nn::Cloneable<LinearImpl> {
   // Makes `weight` a parameter again, with the dequantized values.
   void dequantize();
 
+  // Puts the weight in the layout that the AVX2 kernels read fastest (docs/cpu.md), once, for the
+  // products to come; every other function sees and saves the plain one. False where it stays as
+  // it is: formats other than MXFP4 and NVFP4, rows that are no multiple of 8, layers on a GPU.
+  bool pack();
+  void unpack();
+  bool is_packed() const;
+
   // Module's, aware of the quantized state.
   std::shared_ptr<torch::nn::Module> clone(
       const std::optional<torch::Device>& device = std::nullopt) const override;

@@ -38,9 +38,10 @@ Clusters count_clusters() {
 }
 
 // Cycles of the busiest multiprocessor, fitted to an H100's and an H200's times. 64 columns of 64
-// rows of W take 185 (150 where four warpgroups take turns) and 3.6 a row of x, of 128 rows 300 and
-// 6, or what comes from L2 at 25 bytes a cycle. A cluster starts and ends in 2200. Where every
-// block takes few rows of x, all read the same codes at once.
+// rows of W take 185 and 3 a row of x, 40 more where these are over 32, 35 less where four
+// warpgroups take turns at 8 steps or more; of 128 rows 300 and 6, or what comes from L2 at 25
+// bytes a cycle. A cluster starts and ends in 2200. Where every block takes few rows of x, all read
+// the same codes at once.
 struct Costs {
   std::int64_t n;
   std::int64_t k;
@@ -53,12 +54,13 @@ struct Costs {
     const int steps = quotient_up(k, columns_of_stage(plan.padded, bits));
     const int at_once = std::max(1, clusters[plan.splits]);
     const int rounds = quotient_up(blocks, at_once);
-    const int narrow = plan.padded == 8 && few_groups == 4 ? 150 : 185;
-    const int products = plan.rows == 64 ? narrow + 18 * plan.tokens / 5 : 300 + 6 * plan.tokens;
+    const int mine = quotient_up(steps, plan.splits);
+    const bool in_turns = plan.padded == 8 && few_groups == 4 && mine >= 8;
+    const int narrow = in_turns ? 150 : plan.padded > 32 ? 225 : 185;
+    const int products = plan.rows == 64 ? narrow + 3 * plan.tokens : 300 + 6 * plan.tokens;
     const int bytes = plan.rows * 64 * bits / 8 + plan.tokens * 128;
     const int step = std::max(products, bytes / 25) * columns_of_stage(plan.padded, bits) / 64;
-    return std::int64_t{rounds} * quotient_up(steps, plan.splits) * step +
-           (plan.splits > 1 ? 2200 : 0) + 150 * token_tiles;
+    return std::int64_t{rounds} * mine * step + (plan.splits > 1 ? 2200 : 0) + 150 * token_tiles;
   }
 };
 

@@ -245,6 +245,19 @@ TEST_P(LinearW4A8, NanScaleOfXStaysInItsRow) {
   }
 }
 
+// One row is for vectors of AVX2, unless it has zero points.
+TEST(LinearW4A8Choice, WideVectorsTakeSeveralRows) {
+  const auto choice = [](std::int64_t m, Zeros zeros) {
+    return chosen(linear_w4a8_implementations(),
+                  Problem({m, 16, 128}, {}, {64, DType::kF32, zeros}));
+  };
+  EXPECT_FALSE(choice(1, Zeros::kNone).starts_with("avx512"));
+  if (available(Isa::kAvx512)) {
+    EXPECT_TRUE(choice(1, Zeros::kPoint).starts_with("avx512"));
+    EXPECT_TRUE(choice(4, Zeros::kNone).starts_with("avx512"));
+  }
+}
+
 // Shorter groups, and such as end within a step, are the reference's.
 TEST(LinearW4A8Groups, AnyEvenLengthWorks) {
   for (const std::int64_t group : {2, 6, 8, 22, 34}) {

@@ -61,12 +61,8 @@ inline void decode_x(const void* from, std::int64_t row, std::int64_t k_begin, s
   }
 }
 
-// One row without zero points is for vectors of AVX2, which start sooner: on a Xeon, 14 threads,
-// 4096x4096 takes 60 us instead of 72 to 97; one thread, 1536x576 in groups of 64, 31 us instead of
-// 75 to 103.
 template <class Multiplier, class Level>
 void multiply(const LinearW4A8Args& args) {
-  if (args.m == 1 && args.zero_point == nullptr) return linear_w4a8_avx2(args);
   LinearJob job = job_of(args);
   job.decode_weight = decode_weight<kCodeOffset>;
   job.decode_x = decode_x;

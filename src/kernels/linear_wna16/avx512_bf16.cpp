@@ -115,7 +115,11 @@ void linear_wna16_avx512_bf16(const LinearWnA16Args& args) {
   LinearJob job = job_of_matrix(args);
   job.group = args.group_size;
   if (!fits_intx_rows(job)) return multiply_many_rows(args);
-  multiply_few_rows<IntxAvx512Vnni, 3>(args, job, multiply_many_rows);
+  if (args.out.dtype == DType::kBF16) {
+    multiply_few_rows<IntxAvx512Vnni, 2>(args, job, multiply_many_rows);
+  } else {
+    multiply_few_rows<IntxAvx512Vnni, 3>(args, job, multiply_many_rows);
+  }
 }
 
 }  // namespace lowp::kernels

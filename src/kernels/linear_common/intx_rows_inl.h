@@ -30,6 +30,7 @@
 #include <type_traits>
 
 #include "kernels/linear_common/elements_inl.h"
+#include "kernels/linear_common/few_rows.h"
 #include "kernels/linear_common/finish_inl.h"
 
 namespace lowp::kernels {
@@ -474,8 +475,6 @@ void multiply_intx_block(const LinearJob& job, const std::uint8_t* weight, const
 template <class Level, int kBits, int kDigits>
 void multiply_intx_rows(const LinearJob& job, const std::uint8_t* weight, const IntxSpans& spans,
                         const IntxRows<kDigits>& rows) {
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
-  const std::int64_t block_bytes = job.k / 8 * kBits * kLanes + 1;
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     IntxScratch scratch;
     const std::int64_t last = smaller(end * kLanes, job.n);
@@ -488,7 +487,8 @@ void multiply_intx_rows(const LinearJob& job, const std::uint8_t* weight, const 
       }
     }
   };
-  parallel_for(job.parallel, ceil_div(job.n, kLanes), ceil_div(kWorthAThread, block_bytes), body);
+  parallel_for(job.parallel, ceil_div(job.n, kLanes), ceil_div(kFewRowsGrain, job.k * kLanes),
+               body);
 }
 
 // Calls f with the number of bits, 1 to 7, as a constant.

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "kernels/linear_common/avx512_vector_inl.h"
+#include "kernels/linear_common/few_rows.h"
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_common/job.h"
 
@@ -473,8 +474,7 @@ void multiply_few_rows(const LinearJob& job, const Format& format, const std::ui
   const ScaleWalk walk(Format::kCodes, job.group_scales == nullptr || job.group >= job.k
                                            ? ceil_div(job.k + 1, Format::kCodes) * Format::kCodes
                                            : job.group);
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
-  const std::int64_t grain = ceil_div(kWorthAThread, row_bytes * kLanes);
+  const std::int64_t grain = ceil_div(kFewRowsGrain, job.k * kLanes);
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     RowScratch scratch;
     if (chunk >= job.k) prepare_x<Format>(job, {0, job.k}, scratch);

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "kernels/linear_common/few_rows.h"
 #include "kernels/linear_common/finish_inl.h"
 #include "kernels/linear_w4a8/job_inl.h"
 
@@ -182,7 +183,6 @@ void multiply_row_of(const LinearW4A8Args& args, const Spans& spans, std::int64_
 
 template <class Level>
 void multiply_few_rows(const LinearW4A8Args& args, const LinearJob& job) {
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const Spans spans = spans_of(args);
   FewRows rows;
   for (std::int64_t m = 0; m < args.m; ++m) {
@@ -210,7 +210,7 @@ void multiply_few_rows(const LinearW4A8Args& args, const LinearJob& job) {
     }
   };
   parallel_for(args.parallel, ceil_div(args.n, kLanes),
-               ceil_div(kWorthAThread, args.k / 2 * kLanes + 1), body);
+               ceil_div(kFewRowsGrain, args.k * kLanes + 1), body);
 }
 
 }  // namespace

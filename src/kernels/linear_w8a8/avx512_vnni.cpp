@@ -3,6 +3,7 @@
 #include "kernels/linear_common/avx512_tile_inl.h"
 #include "kernels/linear_common/avx512_vnni_inl.h"
 #include "kernels/linear_common/decode_inl.h"
+#include "kernels/linear_common/few_rows.h"
 #include "kernels/linear_common/panel_codes_avx512_inl.h"
 #include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/panels_inl.h"
@@ -123,7 +124,6 @@ void add_rows_of(const LinearW8A8Args& args, std::int64_t n, std::int64_t at, st
 }
 
 void multiply_few_rows(const LinearW8A8Args& args, const LinearJob& job) {
-  constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes of the weight: some 3 us
   const auto hold_x = [&](std::int64_t begin, std::int64_t end, RowScratch& scratch) {
     for (std::int64_t m = 0; m < args.m; ++m) decode_x(&args, m, begin, end, scratch.x[m]);
   };
@@ -146,7 +146,7 @@ void multiply_few_rows(const LinearW8A8Args& args, const LinearJob& job) {
       }
     }
   };
-  parallel_for(args.parallel, ceil_div(args.n, kLanes), ceil_div(kWorthAThread, args.k * kLanes),
+  parallel_for(args.parallel, ceil_div(args.n, kLanes), ceil_div(kFewRowsGrain, args.k * kLanes),
                body);
 }
 

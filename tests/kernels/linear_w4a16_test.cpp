@@ -171,6 +171,20 @@ TEST_P(LinearW4A16, NanScaleSpoilsItsOutputAlone) {
   }
 }
 
+// Few rows are for vectors of AVX2, in groups that those take.
+TEST(LinearW4A16Choice, WideVectorsTakeSeveralRows) {
+  const auto choice = [](std::int64_t m, std::int64_t group) {
+    return chosen(linear_w4a16_implementations(),
+                  Problem({m, 16, 3 * group}, {}, group, DType::kF32, Zeros::kNone));
+  };
+  EXPECT_FALSE(choice(1, 64).starts_with("avx512"));
+  EXPECT_FALSE(choice(4, 128).starts_with("avx512"));
+  if (available(Isa::kAvx512)) {
+    EXPECT_TRUE(choice(1, 48).starts_with("avx512"));
+    EXPECT_TRUE(choice(5, 64).starts_with("avx512"));
+  }
+}
+
 // Shorter groups are the reference's.
 TEST(LinearW4A16Groups, AnyEvenLengthWorks) {
   for (const std::int64_t group : {2, 6, 8, 22}) {

@@ -108,6 +108,19 @@ def test_batch_and_strides(recipes, b_batched):
     expect_product(scaled_mm(wide[..., :256], b, columns, scale_b, *recipes), a_values, b_values)
 
 
+@pytest.mark.parametrize("recipe, dtype", [("1x32", E4M3), ("1x32", E5M2), ("1x32", FP4_CODES), ("1x16", FP4_CODES), ("row", E5M2)])
+def test_rows_apart(recipe, dtype):
+    a, scale_a, a_values = operand(9, 192, recipe, dtype, seed=1)
+    b, scale_b, b_values = operand(24, 192, recipe, dtype, seed=2)
+    apart = []
+    for codes in (a, b):
+        wide = torch.full((codes.shape[0], codes.shape[1] + 40), 0x7F, dtype=torch.uint8)
+        wide[:, :codes.shape[1]] = codes.view(torch.uint8)
+        apart.append(wide.view(dtype)[:, :codes.shape[1]])
+    assert scaled_mm.implementation(*apart, scale_a, scale_b, recipe, recipe) != "reference"
+    expect_product(scaled_mm(*apart, scale_a, scale_b, recipe, recipe), a_values, b_values)
+
+
 def test_empty():
     a, scale_a, _ = operand(4, 64, "tensor")
     b, scale_b, _ = operand(16, 64, "tensor")

@@ -1,6 +1,9 @@
 // Products by the kernels of the linear layers, a matrix of the batch after the other. What these
-// do not take as it lies goes to args.workspace first: scales in another order, and elements of a
-// that a weight-only kernel takes as bf16, scale included, in which they are exact.
+// do not take as it lies goes to args.workspace first: rows apart, scales in another order, and
+// elements of blocks that a weight-only kernel takes as bf16, scale included, in which they are
+// exact.
+#include <algorithm>
+
 #include "formats/swizzle.h"
 #include "kernels/dequantize_mx/dequantize_mx.h"
 #include "kernels/dequantize_nvfp4/dequantize_nvfp4.h"
@@ -19,12 +22,8 @@ bool is_fp8(const ScaledOperand& operand) {
   return operand.dtype == DType::kF8E4M3 || operand.dtype == DType::kF8E5M2;
 }
 
-const char* refuse_layout(const ScaledMmArgs& args) {
-  if (args.m == 0 || args.n == 0 || args.k == 0) return "an empty product";
-  const auto dense = [&](const ScaledOperand& operand) {
-    return operand.row_stride == args.k * bits(operand.dtype) / 8;
-  };
-  return dense(args.a) && dense(args.b) ? nullptr : "rows apart";
+const char* refuse_empty(const ScaledMmArgs& args) {
+  return args.m == 0 || args.n == 0 || args.k == 0 ? "an empty product" : nullptr;
 }
 
 bool in_blocks_of_128(const ScaledOperand& operand) {
@@ -87,33 +86,49 @@ struct Pieces {
   }
 };
 
-// The scales of an operand where they lie, or, once for each matrix, in a piece of the workspace.
+// Codes and scales of an operand where they lie, or, once for each matrix, in pieces of the
+// workspace.
 template <class T>
-struct Scales {
+struct Side {
   const ScaledOperand& operand;
   std::int64_t rows;
   std::int64_t k;
-  bool gathers;
-  T* piece;
+  std::int64_t row_bytes;  // of codes
+  std::uint8_t* codes_piece;
+  bool gathers_scales;
+  T* scales_piece;
 
-  Scales(const ScaledOperand& operand, std::int64_t rows, std::int64_t k, bool gathers,
-         Pieces& pieces)
+  Side(const ScaledOperand& operand, std::int64_t rows, std::int64_t k, bool gathers_scales,
+       Pieces& pieces)
       : operand(operand),
         rows(rows),
         k(k),
-        gathers(gathers),
-        piece(gathers ? pieces.take<T>(rows * blocks_of(operand, k)) : nullptr) {}
+        row_bytes(k * bits(operand.dtype) / 8),
+        codes_piece(rows_lie_apart() ? pieces.take<std::uint8_t>(rows * row_bytes) : nullptr),
+        gathers_scales(gathers_scales),
+        scales_piece(gathers_scales ? pieces.take<T>(rows * blocks_of(operand, k)) : nullptr) {}
 
-  const T* of(std::int64_t batch, const ParallelFor* parallel) const {
-    if (!gathers) return at<T>(operand.scale, batch * operand.scale_batch_stride);
-    gather_scales(operand, batch, rows, k, parallel, piece);
-    return piece;
+  bool rows_lie_apart() const { return operand.row_stride != row_bytes; }
+
+  const std::uint8_t* codes(std::int64_t batch, const ParallelFor* parallel) const {
+    const auto* from = at<std::uint8_t>(operand.codes, batch * operand.batch_stride);
+    if (!rows_lie_apart()) return from;
+    constexpr std::int64_t kWorthAThread = 1 << 16;  // bytes
+    parallel_for(
+        parallel, rows, kWorthAThread / row_bytes + 1, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t row = begin; row < end; ++row) {
+            std::copy_n(from + row * operand.row_stride, row_bytes, codes_piece + row * row_bytes);
+          }
+        });
+    return codes_piece;
+  }
+
+  const T* scales(std::int64_t batch, const ParallelFor* parallel) const {
+    if (!gathers_scales) return at<T>(operand.scale, batch * operand.scale_batch_stride);
+    gather_scales(operand, batch, rows, k, parallel, scales_piece);
+    return scales_piece;
   }
 };
-
-const std::uint8_t* codes_of(const ScaledOperand& operand, std::int64_t batch) {
-  return at<std::uint8_t>(operand.codes, batch * operand.batch_stride);
-}
 
 MutableMatrix output(const ScaledMmArgs& args, std::int64_t batch) {
   const std::int64_t bytes = bits(args.out_dtype) / 8 * args.m * args.n;
@@ -123,65 +138,64 @@ MutableMatrix output(const ScaledMmArgs& args, std::int64_t batch) {
 
 const float* bias_of(const ScaledMmArgs& args) { return static_cast<const float*>(args.bias); }
 
-struct Fp8Scales {
-  Scales<float> a;
-  Scales<float> b;
+struct Fp8Sides {
+  Side<float> a;
+  Side<float> b;
 
   // Blocks of 128 rows are the weight's alone.
-  Fp8Scales(const ScaledMmArgs& args, Pieces& pieces)
+  Fp8Sides(const ScaledMmArgs& args, Pieces& pieces)
       : a(args.a, args.m, args.k,
           !has_dense_scales(args.a, args.k) || args.a.recipe == ScaleRecipe::k128x128, pieces),
         b(args.b, args.n, args.k, !has_dense_scales(args.b, args.k), pieces) {}
 
-  static Block block(const Scales<float>& scales) {
-    const bool whole = !scales.gathers && scales.operand.recipe == ScaleRecipe::kTensor;
-    const bool square = !scales.gathers && scales.operand.recipe == ScaleRecipe::k128x128;
-    return {whole ? scales.rows : (square ? 128 : 1),
-            in_blocks_of_128(scales.operand) ? 128 : scales.k};
+  static Block block(const Side<float>& side) {
+    const bool whole = !side.gathers_scales && side.operand.recipe == ScaleRecipe::kTensor;
+    const bool square = !side.gathers_scales && side.operand.recipe == ScaleRecipe::k128x128;
+    return {whole ? side.rows : (square ? 128 : 1), in_blocks_of_128(side.operand) ? 128 : side.k};
   }
 };
 
-// Scales of blocks, e8m0 or e4m3.
-struct BlockScales {
-  Scales<std::uint8_t> a;
-  Scales<std::uint8_t> b;
+// With scales of blocks, e8m0 or e4m3.
+struct BlockSides {
+  Side<std::uint8_t> a;
+  Side<std::uint8_t> b;
 
-  BlockScales(const ScaledMmArgs& args, Pieces& pieces)
+  BlockSides(const ScaledMmArgs& args, Pieces& pieces)
       : a(args.a, args.m, args.k, !has_dense_scales(args.a, args.k), pieces),
         b(args.b, args.n, args.k, !has_dense_scales(args.b, args.k), pieces) {}
 };
 
 // A matrix of MX elements as bf16, (rows, K).
-void decode_mx(const ScaledOperand& operand, std::int64_t batch, const Scales<std::uint8_t>& scales,
-               const ParallelFor* parallel, std::uint16_t* to) {
-  dequantize_mx({.codes = codes_of(operand, batch),
-                 .element = operand.dtype,
+void decode_mx(const Side<std::uint8_t>& side, std::int64_t batch, const ParallelFor* parallel,
+               std::uint16_t* to) {
+  dequantize_mx({.codes = side.codes(batch, parallel),
+                 .element = side.operand.dtype,
                  .block_size = 32,
-                 .scale = scales.of(batch, parallel),
-                 .out = {to, DType::kBF16, scales.rows, scales.k, scales.k},
+                 .scale = side.scales(batch, parallel),
+                 .out = {to, DType::kBF16, side.rows, side.k, side.k},
                  .parallel = parallel});
 }
 
-// a as bf16, and the scales.
+// a as bf16, and b.
 struct DecodedA {
-  BlockScales scales;
+  BlockSides sides;
   std::uint16_t* piece;  // (M, K)
   float* tensor_scale;   // (2): that of both operands, and 1
 
   DecodedA(const ScaledMmArgs& args, Pieces& pieces)
-      : scales(args, pieces),
+      : sides(args, pieces),
         piece(pieces.take<std::uint16_t>(args.m * args.k)),
         tensor_scale(pieces.take<float>(2)) {}
 
   Matrix of(const ScaledMmArgs& args, std::int64_t batch) const {
     if (args.a.recipe == ScaleRecipe::k1x16) {
-      dequantize_nvfp4({.codes = codes_of(args.a, batch),
-                        .block_scale = scales.a.of(batch, args.parallel),
+      dequantize_nvfp4({.codes = sides.a.codes(batch, args.parallel),
+                        .block_scale = sides.a.scales(batch, args.parallel),
                         .tensor_scale = tensor_scale + 1,
                         .out = {piece, DType::kBF16, args.m, args.k, args.k},
                         .parallel = args.parallel});
     } else {
-      decode_mx(args.a, batch, scales.a, args.parallel, piece);
+      decode_mx(sides.a, batch, args.parallel, piece);
     }
     return {piece, DType::kBF16, args.m, args.k, args.k};
   }
@@ -212,7 +226,24 @@ std::int64_t bytes_of(const ScaledMmArgs& args) {
 }
 
 const char* refuse_blocks(const ScaledMmArgs& args, bool of_formats) {
-  return of_formats ? refuse_layout(args) : "operands of other formats";
+  return of_formats ? refuse_empty(args) : "operands of other formats";
+}
+
+// By a weight-only kernel of MX blocks.
+template <class Args>
+void multiply_decoded(const ScaledMmArgs& args, void (*multiply)(const Args&)) {
+  Pieces pieces = workspace_of(args);
+  const DecodedA a(args, pieces);
+  for (std::int64_t i = 0; i < args.batch; ++i) {
+    multiply({
+        .x = a.of(args, i),
+        .weight = a.sides.b.codes(i, args.parallel),
+        .weight_scale = a.sides.b.scales(i, args.parallel),
+        .bias = bias_of(args),
+        .out = output(args, i),
+        .parallel = args.parallel,
+    });
+  }
 }
 
 }  // namespace
@@ -220,23 +251,23 @@ const char* refuse_blocks(const ScaledMmArgs& args, bool of_formats) {
 const char* scaled_mm_refuse_linear_fp8(const ScaledMmArgs& args) {
   if (!is_fp8(args.a) || !is_fp8(args.b)) return "operands other than float8";
   if (args.a.recipe == ScaleRecipe::k1x32) return "scales of MX blocks";
-  return refuse_layout(args);
+  return refuse_empty(args);
 }
 
 void scaled_mm_linear_fp8(const ScaledMmArgs& args) {
   Pieces pieces = workspace_of(args);
-  const Fp8Scales scales(args, pieces);
+  const Fp8Sides sides(args, pieces);
   for (std::int64_t i = 0; i < args.batch; ++i) {
     linear_fp8({
-        .x = codes_of(args.a, i),
-        .x_scale = scales.a.of(i, args.parallel),
-        .x_block = Fp8Scales::block(scales.a),
+        .x = sides.a.codes(i, args.parallel),
+        .x_scale = sides.a.scales(i, args.parallel),
+        .x_block = Fp8Sides::block(sides.a),
         .m = args.m,
         .n = args.n,
         .k = args.k,
-        .weight = codes_of(args.b, i),
-        .weight_scale = scales.b.of(i, args.parallel),
-        .weight_block = Fp8Scales::block(scales.b),
+        .weight = sides.b.codes(i, args.parallel),
+        .weight_scale = sides.b.scales(i, args.parallel),
+        .weight_block = Fp8Sides::block(sides.b),
         .bias = bias_of(args),
         .out = output(args, i),
         .parallel = args.parallel,
@@ -253,16 +284,16 @@ const char* scaled_mm_refuse_linear_mxfp8(const ScaledMmArgs& args) {
 
 void scaled_mm_linear_mxfp8(const ScaledMmArgs& args) {
   Pieces pieces = workspace_of(args);
-  const BlockScales scales(args, pieces);
+  const BlockSides sides(args, pieces);
   for (std::int64_t i = 0; i < args.batch; ++i) {
     linear_mxfp8({
-        .x = codes_of(args.a, i),
-        .x_scale = scales.a.of(i, args.parallel),
+        .x = sides.a.codes(i, args.parallel),
+        .x_scale = sides.a.scales(i, args.parallel),
         .m = args.m,
         .n = args.n,
         .k = args.k,
-        .weight = codes_of(args.b, i),
-        .weight_scale = scales.b.of(i, args.parallel),
+        .weight = sides.b.codes(i, args.parallel),
+        .weight_scale = sides.b.scales(i, args.parallel),
         .bias = bias_of(args),
         .out = output(args, i),
         .parallel = args.parallel,
@@ -275,38 +306,14 @@ const char* scaled_mm_refuse_linear_mxfp8_weight_only(const ScaledMmArgs& args) 
 }
 
 void scaled_mm_linear_mxfp8_weight_only(const ScaledMmArgs& args) {
-  Pieces pieces = workspace_of(args);
-  const DecodedA a(args, pieces);
-  for (std::int64_t i = 0; i < args.batch; ++i) {
-    linear_mxfp8_weight_only({
-        .x = a.of(args, i),
-        .weight = codes_of(args.b, i),
-        .weight_scale = a.scales.b.of(i, args.parallel),
-        .bias = bias_of(args),
-        .out = output(args, i),
-        .parallel = args.parallel,
-    });
-  }
+  multiply_decoded(args, linear_mxfp8_weight_only);
 }
 
 const char* scaled_mm_refuse_linear_mxfp4(const ScaledMmArgs& args) {
   return refuse_blocks(args, args.b.recipe == ScaleRecipe::k1x32 && args.b.dtype == DType::kF4);
 }
 
-void scaled_mm_linear_mxfp4(const ScaledMmArgs& args) {
-  Pieces pieces = workspace_of(args);
-  const DecodedA a(args, pieces);
-  for (std::int64_t i = 0; i < args.batch; ++i) {
-    linear_mxfp4({
-        .x = a.of(args, i),
-        .weight = codes_of(args.b, i),
-        .weight_scale = a.scales.b.of(i, args.parallel),
-        .bias = bias_of(args),
-        .out = output(args, i),
-        .parallel = args.parallel,
-    });
-  }
-}
+void scaled_mm_linear_mxfp4(const ScaledMmArgs& args) { multiply_decoded(args, linear_mxfp4); }
 
 // A weight of e5m2 blocks has no kernel: b goes to memory too.
 const char* scaled_mm_refuse_linear_bf16(const ScaledMmArgs& args) {
@@ -317,7 +324,7 @@ void scaled_mm_linear_bf16(const ScaledMmArgs& args) {
   Pieces pieces = workspace_of(args);
   const DecodedBoth both(args, pieces);
   for (std::int64_t i = 0; i < args.batch; ++i) {
-    decode_mx(args.b, i, both.a.scales.b, args.parallel, both.b);
+    decode_mx(both.a.sides.b, i, args.parallel, both.b);
     linear_bf16({
         .x = both.a.of(args, i),
         .weight = both.b,
@@ -339,8 +346,8 @@ void scaled_mm_linear_nvfp4(const ScaledMmArgs& args) {
   for (std::int64_t i = 0; i < args.batch; ++i) {
     linear_nvfp4({
         .x = a.of(args, i),
-        .weight = codes_of(args.b, i),
-        .weight_block_scale = a.scales.b.of(i, args.parallel),
+        .weight = a.sides.b.codes(i, args.parallel),
+        .weight_block_scale = a.sides.b.scales(i, args.parallel),
         .weight_tensor_scale = a.tensor_scale,
         .bias = bias_of(args),
         .out = output(args, i),
@@ -350,8 +357,8 @@ void scaled_mm_linear_nvfp4(const ScaledMmArgs& args) {
 }
 
 std::int64_t scaled_mm_workspace(const ScaledMmArgs& args) {
-  if (scaled_mm_refuse_linear_fp8(args) == nullptr) return bytes_of<Fp8Scales>(args);
-  if (scaled_mm_refuse_linear_mxfp8(args) == nullptr) return bytes_of<BlockScales>(args);
+  if (scaled_mm_refuse_linear_fp8(args) == nullptr) return bytes_of<Fp8Sides>(args);
+  if (scaled_mm_refuse_linear_mxfp8(args) == nullptr) return bytes_of<BlockSides>(args);
   if (scaled_mm_refuse_linear_bf16(args) == nullptr) return bytes_of<DecodedBoth>(args);
   return scaled_mm_block(args) == 32 || scaled_mm_block(args) == 16 ? bytes_of<DecodedA>(args) : 0;
 }

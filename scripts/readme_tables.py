@@ -26,7 +26,7 @@ def demo_table():
 
 
 def decode_table():
-    """A table a machine: decode.json, decode_amx.json."""
+    """A table for each machine that decode*.json are of."""
     return "\n\n".join(decode_table_of(json.loads(path.read_text())) for path in sorted(RESULTS.glob("decode*.json")))
 
 

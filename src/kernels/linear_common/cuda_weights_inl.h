@@ -320,14 +320,10 @@ struct GroupScaledWeight : EightsOf8Bits {
   __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
 };
 
-template <class XPair>
-struct Mxfp8Weight;
-
-// A power of two times four significant bits: bf16 rounds once.
-template <>
-struct Mxfp8Weight<Bf16Pair> : EightsOf8Bits {
+// Of elements that a pair of bf16 scales multiplies.
+template <class Eights>
+struct MxBf16Weight : Eights {
   using X = Bf16Pair;
-  static constexpr int kGroupColumns = 32;
   static constexpr int kParameters = 1;
   static constexpr bool kScalesSums = false;
 
@@ -338,13 +334,23 @@ struct Mxfp8Weight<Bf16Pair> : EightsOf8Bits {
   __device__ static Group group(const Parameters&, const unsigned (&rows)[2], int index) {
     return {E8m0Scale::pair(rows[0], index)};
   }
+  __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
+};
+
+template <class XPair>
+struct Mxfp8Weight;
+
+// A power of two times four significant bits: bf16 rounds once.
+template <>
+struct Mxfp8Weight<Bf16Pair> : MxBf16Weight<EightsOf8Bits> {
+  static constexpr int kGroupColumns = 32;
+
   template <int kEight>
   __device__ static void decode(const uint4& piece, const Group& group, unsigned (&pairs)[4]) {
     RowScaledWeight<X, E4m3Codes>::decode<kEight>(piece, {}, pairs);
 #pragma unroll
     for (unsigned& pair : pairs) pair = multiply<X>(pair, group.scale);
   }
-  __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
 };
 
 // fp16 does not hold every e8m0: products in fp32.
@@ -418,18 +424,7 @@ template <class XPair>
 struct Mxfp4Weight;
 
 template <>
-struct Mxfp4Weight<Bf16Pair> : EightsOf4Bits {
-  using X = Bf16Pair;
-  static constexpr int kParameters = 1;
-  static constexpr bool kScalesSums = false;
-
-  struct Group {
-    unsigned scale;
-  };
-
-  __device__ static Group group(const Parameters&, const unsigned (&rows)[2], int index) {
-    return {E8m0Scale::pair(rows[0], index)};
-  }
+struct Mxfp4Weight<Bf16Pair> : MxBf16Weight<EightsOf4Bits> {
   // Two products: 2^126 times the scale need not be finite.
   template <int kEight>
   __device__ static void decode(const uint4& piece, const Group& group, unsigned (&pairs)[4]) {
@@ -439,7 +434,6 @@ struct Mxfp4Weight<Bf16Pair> : EightsOf4Bits {
       pairs[i] = multiply<X>(multiply<X>(pairs[i], E2m1Place<X>::kRebias), group.scale);
     }
   }
-  __device__ static float row_factor(const Parameters&, int) { return 1.0F; }
 };
 
 // fp16 does not hold every e8m0: products in fp32.

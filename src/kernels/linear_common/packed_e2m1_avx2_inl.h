@@ -8,10 +8,15 @@
 // internal linkage.
 //
 // A Scales has, beside what rows_e2m1_avx2_inl.h says,
+//   codes(args)    where an operation's arguments have them
+//   to_fp32()      codes to numbers, as many as there are
 //   decode_top()   scales' fp32 numbers times 2^-kPower, of codes in the top bytes of dwords
 //   nan_bytes()    all bits of the bytes whose code is no number
 #pragma once
 
+#include "kernels/linear_common/group_parameters_inl.h"
+#include "kernels/linear_common/panel_codes_avx2_inl.h"
+#include "kernels/linear_common/panels.h"
 #include "kernels/linear_common/rows_e2m1_avx2_inl.h"
 #include "kernels/pack_weight/layout.h"
 
@@ -43,15 +48,17 @@ void order_by_groups(std::int64_t k, E2m1Row<kDigits>& row) {
   }
 }
 
-// As convert_groups, of numbers that lie as (N / 8, groups, 8).
-template <class Convert>
-void convert_packed_groups(std::int64_t groups, std::int64_t n, std::int64_t rows,
-                           std::int64_t group, std::int64_t count, float* values,
-                           const Convert& convert) {
+// As LinearJob::group_scales, of those that lie as (N / 8, groups, 8).
+template <class Scales, class Args>
+void packed_group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
+                         std::int64_t count, float* values) {
+  const auto& args = *static_cast<const Args*>(from);
+  const std::int64_t groups = args.x.cols / Scales::kGroup;
   for (std::int64_t row = 0; row < rows; row += kPackedRows) {
     for (std::int64_t i = 0; i < count; ++i) {
       alignas(32) float eight[kPackedRows];
-      convert(packed_element(n + row, group + i, groups), kPackedRows, eight);
+      Scales::to_fp32(Scales::codes(args) + packed_element(n + row, group + i, groups), kPackedRows,
+                      eight);
       for (std::int64_t r = 0; r < kPackedRows; ++r) values[(row + r) * count + i] = eight[r];
     }
   }
@@ -250,6 +257,19 @@ bool multiply_packed_e2m1(const LinearJob& job, DType x, const std::uint8_t* cod
                           const std::uint8_t* scale_codes) {
   return takes_two_digits(job, x) ? multiply_packed_e2m1<Scales, 2>(job, codes, scale_codes)
                                   : multiply_packed_e2m1<Scales, 3>(job, codes, scale_codes);
+}
+
+// The product with a packed weight; `run` is the operation's, for single rows of x.
+template <class Scales, class Args>
+void multiply_packed(const Args& args, LinearJob job, void (*run)(const Args&)) {
+  if (fits_packed_e2m1(job)) {
+    const std::uint8_t* scale_codes = Scales::codes(args);
+    if (multiply_packed_e2m1<Scales>(job, args.x.dtype, args.weight, scale_codes)) return;
+    if (job.m > 1) return run_each_row(args, run);
+  }
+  job.group_scales = packed_group_scales<Scales, Args>;
+  set_packed_panel<E2m1Panel>(job, args.weight);
+  linear_panels_avx2(job);
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "kernels/linear_common/formats_avx2_inl.h"
-#include "kernels/linear_common/group_parameters_inl.h"
 #include "kernels/linear_common/packed_e2m1_avx2_inl.h"
-#include "kernels/linear_common/panel_codes_avx2_inl.h"
 #include "kernels/linear_nvfp4/implementations.h"
 #include "kernels/linear_nvfp4/job_inl.h"
 
@@ -23,6 +21,10 @@ struct Scales {
     const Ints magnitudes = _mm256_and_si256(codes, _mm256_set1_epi16(0x7F));
     return _mm256_cmpeq_epi16(magnitudes, _mm256_set1_epi16(0x7F));
   }
+  static const std::uint8_t* codes(const LinearNvfp4Args& args) { return args.weight_block_scale; }
+  static void to_fp32(const std::uint8_t* codes, std::int64_t count, float* values) {
+    e4m3_scales(codes, count, values);
+  }
   static Floats decode_top(Ints codes) {
     return _mm256_castsi256_ps(
         _mm256_and_si256(_mm256_srai_epi32(codes, 4), broadcast(static_cast<int>(0x87F00000))));
@@ -33,33 +35,12 @@ struct Scales {
   }
 };
 
-void packed_group_scales(const void* from, std::int64_t n, std::int64_t rows, std::int64_t group,
-                         std::int64_t count, float* values) {
-  const auto& args = *static_cast<const LinearNvfp4Args*>(from);
-  convert_packed_groups(args.x.cols / kBlock, n, rows, group, count, values,
-                        [&](std::int64_t at, std::int64_t length, float* to) {
-                          e4m3_scales(args.weight_block_scale + at, length, to);
-                        });
-}
-
-void multiply_packed(const LinearNvfp4Args& args, LinearJob job) {
-  if (fits_packed_e2m1(job)) {
-    if (multiply_packed_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_block_scale)) {
-      return;
-    }
-    if (job.m > 1) return run_each_row(args, linear_nvfp4_avx2);
-  }
-  job.group_scales = packed_group_scales;
-  set_packed_panel<E2m1Panel>(job, args.weight);
-  linear_panels_avx2(job);
-}
-
 }  // namespace
 
 void linear_nvfp4_avx2(const LinearNvfp4Args& args) {
   LinearJob job = job_of_matrix(args);
   set_weight<NibbleCodes>(args, job);
-  if (args.packed) return multiply_packed(args, job);
+  if (args.packed) return multiply_packed<Scales>(args, job, linear_nvfp4_avx2);
   if (fits_e2m1(job, args.x.dtype)) {
     if (multiply_e2m1<Scales>(job, args.x.dtype, args.weight, args.weight_block_scale)) return;
     if (job.m > 1) return run_each_row(args, linear_nvfp4_avx2);

@@ -360,7 +360,7 @@ std::int64_t scaled_mm_workspace(const ScaledMmArgs& args) {
   if (scaled_mm_refuse_linear_fp8(args) == nullptr) return bytes_of<Fp8Sides>(args);
   if (scaled_mm_refuse_linear_mxfp8(args) == nullptr) return bytes_of<BlockSides>(args);
   if (scaled_mm_refuse_linear_bf16(args) == nullptr) return bytes_of<DecodedBoth>(args);
-  return scaled_mm_block(args) == 32 || scaled_mm_block(args) == 16 ? bytes_of<DecodedA>(args) : 0;
+  return refuse_empty(args) == nullptr ? bytes_of<DecodedA>(args) : 0;
 }
 
 }  // namespace lowp::kernels
